@@ -1,0 +1,90 @@
+import type { Endpoint, UpstreamError } from "@signalbox/protocol";
+
+/** What an engine says of its own load; undefined = it does not say. */
+export interface Load {
+  /** Requests being worked on now. */
+  readonly running?: number;
+  /** Requests waiting in the engine's own queue. */
+  readonly waiting?: number;
+  /** Share of the KV cache in use, 0 to 1. */
+  readonly kvUse?: number;
+  /** Requests the engine can work on at once. */
+  readonly slots?: number;
+}
+
+/** One model as the engine lists it. */
+export interface ListedModel {
+  /** The name to send in a request. */
+  readonly id: string;
+  /** Tokens, where the engine tells. */
+  readonly context?: number;
+  /** Loaded in memory now, so that a request starts at once; undefined where the kind cannot tell. */
+  readonly loaded?: boolean;
+  /** Other names that this engine's users know it by (Foundry's alias, Ollama's name without `:latest`). */
+  readonly aliases?: readonly string[];
+}
+
+/** What a probe found. A probe is GET only and generates no token. */
+export type Probe =
+  | { readonly status: "ready"; readonly load?: Load; readonly models?: readonly ListedModel[]; readonly version?: string }
+  | { readonly status: "loading"; readonly reason: string }
+  | { readonly status: "down"; readonly reason: string };
+
+/** A GET on the backend: resolves for every status, rejects (TransportError) when there is no answer. Body at most 1 MiB. */
+export type Get = (path: string) => Promise<GetResponse>;
+export interface GetResponse {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly text: string;
+}
+
+/**
+ * A change to the request's top-level JSON members, made by splicing bytes: key -> its new value as JSON text, or
+ * undefined to remove it. What is not named stays as the client sent it, byte for byte.
+ */
+export type RequestEdits = Record<string, string | undefined>;
+
+/** What a kind may look at to make its edits: the parsed body, never changed in place. */
+export interface RequestView {
+  readonly endpoint: Endpoint;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** Everything that Signalbox knows of one kind of engine. Pure: the network comes in as `get`. */
+export interface BackendKind {
+  /** As people write it: `SGLang`. */
+  readonly title: string;
+  /** Where the engine listens by default; undefined when that changes at every start. */
+  readonly defaultPort: number | undefined;
+  /** Path of each endpoint; a missing one is not offered by this kind. */
+  readonly paths: Readonly<Partial<Record<Endpoint, string>>>;
+  /** Sent with every request, e.g. vLLM's `endpoint-load-metrics-format`. */
+  readonly requestHeaders?: Readonly<Record<string, string>>;
+  /** The engine's request quirks: fields it reads under another name, or refuses. Mostly nothing. */
+  editRequest?(request: RequestView): RequestEdits;
+  /** Sends a usage chunk in streams when asked with `stream_options.include_usage`. */
+  readonly streamsUsage: boolean;
+  /** The engine ends a good stream with `[DONE]` and no finish_reason. */
+  readonly omitsFinishReason?: boolean;
+  /** May be started with another reply under way at the same time; false = one at a time (`max_concurrent` defaults to 1). */
+  readonly concurrent: boolean;
+  /** Reads an error answer (4xx or 5xx, or an error object under 200 or in a stream). `body` is at most 64 KiB. */
+  readError(answer: {
+    readonly status: number;
+    readonly headers: Record<string, string | string[] | undefined>;
+    readonly body: string;
+  }): UpstreamError;
+  /** Is it there, is it ready, how busy is it, which models has it? GET only, zero tokens, at most 4 requests. */
+  probe(get: Get): Promise<Probe>;
+  /** Is what answers at this address this kind? For `scan`. False when anything else answers. */
+  recognise(get: Get): Promise<boolean>;
+  /** Load that rides on an ordinary response's headers. */
+  loadFromHeaders?(headers: Record<string, string | string[] | undefined>): Load | undefined;
+  /**
+   * For a kind whose address changes: where is it now? `run` runs a command from the config (never from a request) and
+   * gives its standard output. Undefined = not found.
+   */
+  discover?(tools: { run(command: readonly string[]): Promise<string>; get(url: string): Promise<GetResponse> }): Promise<
+    string | undefined
+  >;
+}

@@ -1,0 +1,16 @@
+export { type ErrorCode, errorBody, errorTable, type FaultDomain, GatewayError, type GatewayErrorOptions } from "./errors.ts";
+export {
+  type AnyRequest,
+  ChatMessage,
+  ChatRequest,
+  CompletionRequest,
+  EmbeddingRequest,
+  type Endpoint,
+  endpoints,
+  requestSchemas,
+  Tool,
+} from "./request.ts";
+export { type Reply, ReplyEvent } from "./reply.ts";
+export { readUsage, type Usage } from "./usage.ts";
+export type { FailureCause, Outcome, OutcomeKind, UpstreamError } from "./outcome.ts";
+export { type Transport, TransportError, type TransportRequest, type TransportResponse } from "./transport.ts";

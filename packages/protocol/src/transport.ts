@@ -1,0 +1,44 @@
+/** The one way bytes reach a backend. Small, so that another HTTP client can be put behind it. */
+export interface Transport {
+  /**
+   * Sends a request; resolves when response headers are there. Redirects are not followed.
+   * @throws TransportError `connect` (refused, DNS, TLS, connect timeout), `reset` (closed before headers), `malformed`.
+   */
+  open(request: TransportRequest): Promise<TransportResponse>;
+  /** Closes idle connections and waits for those in use. */
+  close(): Promise<void>;
+}
+
+export interface TransportRequest {
+  readonly method: "GET" | "POST";
+  /** Path and query, beginning with a slash; appended to the backend's own base path. */
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body: Uint8Array | undefined;
+  /** Aborting closes the socket, in every phase. */
+  readonly signal: AbortSignal;
+}
+
+export interface TransportResponse {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Record<string, string | string[] | undefined>;
+  /**
+   * The next piece of the body, as it came from the socket; undefined at a clean end. Nothing is read ahead beyond one
+   * socket buffer: a reader that does not pull pauses the backend.
+   * @throws TransportError `cut` when the connection breaks before the body's end.
+   */
+  read(): Promise<Uint8Array | undefined>;
+  /** Drops the connection. Safe to call at any time, also after the end. */
+  abort(): void;
+}
+
+/** A fault on the wire. `message` names the backend, what happened and the number. */
+export class TransportError extends Error {
+  override readonly name = "TransportError";
+  readonly fault: "connect" | "reset" | "cut" | "malformed" | "aborted";
+  constructor(fault: "connect" | "reset" | "cut" | "malformed" | "aborted", message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.fault = fault;
+  }
+}

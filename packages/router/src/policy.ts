@@ -1,0 +1,95 @@
+import type { Endpoint } from "@signalbox/protocol";
+
+/** Simple questions go to a small model; the order is from easy to hard. */
+export const complexities = ["simple", "moderate", "complex"] as const;
+export type Complexity = (typeof complexities)[number];
+
+export const comparisons = ["<", "<=", "==", ">=", ">"] as const;
+/** `"< 2k"` in the file: an operator and a number (tokens), or a place in the order (complexity). */
+export interface Comparison<T> {
+  readonly op: (typeof comparisons)[number];
+  readonly value: T;
+}
+
+/** A rule's `when`: every key given must hold (AND). Text lists mean "one of"; `*` at an end is a wildcard. */
+export interface Condition {
+  readonly team?: readonly string[];
+  /** The model name as the client asked for it. */
+  readonly model?: readonly string[];
+  readonly complexity?: Comparison<Complexity>;
+  /** Estimated tokens of the prompt. */
+  readonly tokens?: Comparison<number>;
+  readonly has_tools?: boolean;
+  readonly has_images?: boolean;
+  readonly json_schema?: boolean;
+  /** Lower-case header name -> allowed values. */
+  readonly header?: Readonly<Record<string, readonly string[]>>;
+  readonly any?: readonly Condition[];
+  readonly not?: Condition;
+}
+
+export interface Rule {
+  readonly when: Condition;
+  /** The model to use. */
+  readonly use: string;
+  /** `routing.2`: its place in the file, or its `name`. Shown as the reason. */
+  readonly label: string;
+}
+
+/** A model on a backend. */
+export interface Deployment {
+  /** `backend/model`, unique in the policy. */
+  readonly id: string;
+  readonly backend: string;
+  /** The name the backend knows. */
+  readonly model: string;
+  /** For the `weighted` strategy; 1 unless told. */
+  readonly weight: number;
+}
+
+/** What a model can do. Undefined = not declared: taken when the client named the model and nothing in the chain declares it. */
+export interface Capabilities {
+  readonly tools?: boolean | undefined;
+  readonly images?: boolean | undefined;
+  readonly json_schema?: boolean | undefined;
+  readonly embeddings?: boolean | undefined;
+}
+
+/** A virtual model: what clients and rules name. */
+export interface Model {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly deployments: readonly Deployment[];
+  readonly strategy: string;
+  /** Tokens of prompt and reply together; undefined = not known. */
+  readonly context: number | undefined;
+  readonly capabilities: Capabilities;
+  /** Models to try, in order, when this one cannot answer. */
+  readonly fallback: readonly string[];
+  /** JSON text of request fields that a client's own values override, e.g. `{ temperature: "1" }`. */
+  readonly defaults: Readonly<Record<string, string>>;
+}
+
+/** The routing part of a config, checked and resolved. Immutable: a reload makes a new one. */
+export interface Policy {
+  readonly models: ReadonlyMap<string, Model>;
+  /** Alias -> model name. */
+  readonly aliases: ReadonlyMap<string, string>;
+  /** What `auto` means; first match wins. Empty = there is no `auto`. */
+  readonly rules: readonly Rule[];
+  /** Scores in [0, 1] from which a request is moderate, and complex. */
+  readonly thresholds: { readonly moderate: number; readonly complex: number };
+}
+
+/** What is known of a request before it is routed. */
+export interface RequestFacts {
+  readonly endpoint: Endpoint;
+  readonly team: string;
+  /** The model as the client asked for it. */
+  readonly model: string;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** The request's headers; only names that some rule reads are looked up. Lower-case. */
+  header(name: string): string | undefined;
+  /** Size of the body in bytes. */
+  readonly bytes: number;
+}
