@@ -1,0 +1,162 @@
+import type { ReplyEvent } from "./reply.ts";
+import type { Endpoint } from "./request.ts";
+import { readUsage, type Usage } from "./usage.ts";
+
+/**
+ * What an event of a reply is:
+ * - `content`: text, reasoning, a tool call or an embedding: the reply has begun
+ * - `quiet`: well-formed, but nothing that a reader waits for (role, empty delta, usage with choices)
+ * - `finish`: ends one choice or more (may carry content as well)
+ * - `aborted`: the engine ended a choice without finishing it (`finish_reason: "abort"` and the like)
+ * - `usage`: tokens and no choices
+ * - `error`: an error object in place of a chunk
+ * - `done`: `[DONE]`
+ * - `malformed`: not JSON, or nothing that this endpoint sends
+ */
+export type EventKind = "content" | "quiet" | "finish" | "aborted" | "usage" | "error" | "done" | "malformed";
+
+/** Engines end a choice with these when they were stopped, not when the model finished. */
+const abortedReasons = new Set(["abort", "error", "load", "unload"]);
+
+interface Choice {
+  index?: unknown;
+  text?: unknown;
+  delta?: unknown;
+  message?: unknown;
+  finish_reason?: unknown;
+}
+
+function hasText(value: unknown): boolean {
+  return typeof value === "string" && value !== "";
+}
+
+function hasItems(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0;
+}
+
+/** Text, reasoning (under any of its names), a refusal or a tool call. */
+function bearsContent(choice: Choice): boolean {
+  if (hasText(choice.text)) return true;
+  const part = (choice.delta ?? choice.message) as Record<string, unknown> | null | undefined;
+  if (typeof part !== "object" || part === null) return false;
+  return (
+    hasText(part.content) ||
+    hasItems(part.content) ||
+    hasText(part.reasoning_content) ||
+    hasText(part.reasoning) ||
+    hasItems(part.reasoning_details) ||
+    hasItems(part.tool_calls) ||
+    hasText(part.refusal) ||
+    (typeof part.function_call === "object" && part.function_call !== null) ||
+    (typeof part.audio === "object" && part.audio !== null)
+  );
+}
+
+/** Follows one reply, event by event, and knows at any time whether it is complete. */
+export interface Ledger {
+  observe(event: ReplyEvent): EventKind;
+  /** Every choice that was seen has its finish_reason, and there was at least one. */
+  readonly complete: boolean;
+  /** The choices that began and have no finish_reason yet. */
+  readonly open: readonly number[];
+  /** Some event bore content. */
+  readonly hasContent: boolean;
+  /** A choice has tool calls. */
+  readonly hasToolCalls: boolean;
+  /** The last usage that the engine sent. */
+  readonly usage: Usage | undefined;
+  /** Events with content: a floor for the tokens when the engine sent no usage. */
+  readonly contentEvents: number;
+  /** The last finish_reason seen. */
+  readonly finishReason: string | undefined;
+}
+
+/** A ledger for a reply of `endpoint`. */
+export function createLedger(endpoint: Endpoint): Ledger {
+  const finished = new Map<number, boolean>();
+  let unfinished = 0;
+  let usage: Usage | undefined;
+  let contentEvents = 0;
+  let hasToolCalls = false;
+  let finishReason: string | undefined;
+  let embedded = false;
+
+  function observeChoice(choice: Choice): EventKind {
+    const index = typeof choice.index === "number" ? choice.index : 0;
+    let done = finished.get(index);
+    if (done === undefined) {
+      done = false;
+      finished.set(index, false);
+      unfinished++;
+    }
+    const content = bearsContent(choice);
+    if (content) {
+      const part = (choice.delta ?? choice.message) as { tool_calls?: unknown } | undefined;
+      if (part !== undefined && hasItems(part.tool_calls)) hasToolCalls = true;
+    }
+    const reason = choice.finish_reason;
+    if (typeof reason !== "string" || reason === "") return content ? "content" : "quiet";
+    if (abortedReasons.has(reason)) return "aborted";
+    finishReason = reason;
+    if (!done) {
+      finished.set(index, true);
+      unfinished--;
+    }
+    return content ? "content" : "finish";
+  }
+
+  function observeJson(json: unknown): EventKind {
+    if (typeof json !== "object" || json === null) return "malformed";
+    const reply = json as { error?: unknown; usage?: unknown; choices?: unknown; data?: unknown; base_resp?: unknown };
+    if (reply.error !== undefined && reply.error !== null) return "error";
+    const base = reply.base_resp as { status_code?: unknown } | null | undefined;
+    if (typeof base?.status_code === "number" && base.status_code !== 0) return "error";
+    if (reply.usage !== undefined && reply.usage !== null) usage = readUsage(reply.usage) ?? usage;
+    if (endpoint === "embeddings") {
+      if (!hasItems(reply.data)) return "malformed";
+      embedded = true;
+      return "content";
+    }
+    const { choices } = reply;
+    if (!Array.isArray(choices)) return usage !== undefined && choices === undefined ? "usage" : "malformed";
+    if (choices.length === 0) return reply.usage ? "usage" : "quiet";
+    let kind: EventKind = "quiet";
+    for (const choice of choices as unknown[]) {
+      if (typeof choice !== "object" || choice === null) return "malformed";
+      const one = observeChoice(choice as Choice);
+      if (one === "aborted") return "aborted";
+      if (one === "content" || (one === "finish" && kind === "quiet")) kind = one;
+    }
+    return kind;
+  }
+
+  return {
+    observe(event) {
+      if (event.isDone) return "done";
+      const kind = observeJson(event.json);
+      if (kind === "content") contentEvents++;
+      return kind;
+    },
+    get complete() {
+      return endpoint === "embeddings" ? embedded : finished.size > 0 && unfinished === 0;
+    },
+    get open() {
+      return [...finished].filter(([, done]) => !done).map(([index]) => index);
+    },
+    get hasContent() {
+      return contentEvents > 0;
+    },
+    get hasToolCalls() {
+      return hasToolCalls;
+    },
+    get usage() {
+      return usage;
+    },
+    get contentEvents() {
+      return contentEvents;
+    },
+    get finishReason() {
+      return finishReason;
+    },
+  };
+}
