@@ -1,0 +1,162 @@
+import type { Model, Policy, Rule } from "@signalbox/router";
+import type { BackendConfig, Config, PolicyTest, Team, TlsOptions } from "./config.ts";
+import { kinds } from "./registries.ts";
+import type { ConfigFile } from "./schema.ts";
+
+/** Texts of the files that a config names, by the path as written. */
+export type FileTexts = ReadonlyMap<string, string>;
+
+/** Turns a file that was found right into what the gateway runs by. */
+export function compileConfig(file: ConfigFile, files: FileTexts, hash: string): Config {
+  const timeouts = {
+    connectMs: file.defaults.timeouts.connect,
+    firstTokenMs: file.defaults.timeouts.first_token,
+    idleMs: file.defaults.timeouts.idle,
+    totalMs: file.defaults.timeouts.total,
+    coldStartMs: file.defaults.timeouts.cold_start,
+  };
+  const policy = compilePolicy(file);
+  const { server } = file;
+  return Object.freeze({
+    hash,
+    server: Object.freeze({
+      listen: server.listen,
+      admin: server.admin,
+      maxBodyBytes: server.max_body,
+      maxJsonDepth: server.max_json_depth,
+      maxJsonKeys: server.max_json_keys,
+      drainMs: server.drain,
+      log: server.log,
+    }),
+    store: file.store,
+    backends: new Map(Object.keys(file.backends).map((name) => [name, compileBackend(name, file, files)])),
+    policy,
+    teams:
+      file.teams && new Map(Object.entries(file.teams).map(([name, team]) => [name, compileTeam(name, team, policy)])),
+    timeouts: Object.freeze(timeouts),
+    attempts: file.defaults.attempts,
+    retryBudget: file.defaults.retry_budget,
+    tests: file.tests.map((test) => compileTest(test, policy)),
+  });
+}
+
+function compileBackend(name: string, file: ConfigFile, files: FileTexts): BackendConfig {
+  const entry = file.backends[name]!;
+  const { timeouts, probe } = file.defaults;
+  const own = entry.timeouts ?? {};
+  const kind = (kinds as Record<string, { concurrent: boolean }>)[entry.kind]!;
+  const key = entry.api_key_file === undefined ? entry.api_key : files.get(entry.api_key_file)?.trim();
+  const headers = Object.fromEntries(
+    Object.entries(entry.headers ?? {}).map(([header, value]) => [header.toLowerCase(), value]),
+  );
+  if (key) headers.authorization = `Bearer ${key}`;
+  const tls = compileTls(entry.tls, files);
+  return Object.freeze({
+    name,
+    kind: entry.kind,
+    url: entry.url === "auto" ? "auto" : baseUrl(entry.url),
+    headers: () => headers,
+    maxConcurrent: entry.max_concurrent ?? (kind.concurrent ? Number.POSITIVE_INFINITY : 1),
+    tls: () => tls,
+    discoverCommand: entry.discover_command,
+    probe: Object.freeze({
+      intervalMs: entry.probe?.interval ?? probe.interval,
+      timeoutMs: entry.probe?.timeout ?? probe.timeout,
+    }),
+    timeouts: Object.freeze({
+      connectMs: own.connect ?? timeouts.connect,
+      firstTokenMs: own.first_token ?? timeouts.first_token,
+      idleMs: own.idle ?? timeouts.idle,
+      coldStartMs: own.cold_start ?? timeouts.cold_start,
+    }),
+  });
+}
+
+/** People copy the address that their client uses, which ends in `/v1`; the kinds' paths begin with it. */
+function baseUrl(text: string): string {
+  const url = new URL(text);
+  return url.origin + url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
+}
+
+function compileTls(entry: ConfigFile["backends"][string]["tls"], files: FileTexts): TlsOptions | undefined {
+  if (entry === undefined) return undefined;
+  const parts = Object.entries({ ca: entry.ca_file, cert: entry.cert_file, key: entry.key_file });
+  return Object.fromEntries(
+    parts.flatMap(([name, path]) => (path === undefined ? [] : [[name, files.get(path)]])),
+  ) as TlsOptions;
+}
+
+function compilePolicy(file: ConfigFile): Policy {
+  const aliases = new Map<string, string>();
+  for (const [name, entry] of Object.entries(file.models)) for (const alias of entry.aliases) aliases.set(alias, name);
+  const resolve = (name: string) => aliases.get(name) ?? name;
+  const models = Object.entries(file.models).map(([name, entry]): [string, Model] => [
+    name,
+    Object.freeze({
+      name,
+      aliases: entry.aliases,
+      deployments: entry.on.map((on) => {
+        const model = on.model ?? name;
+        return Object.freeze({ id: `${on.backend}/${model}`, backend: on.backend, model, weight: on.weight ?? 1 });
+      }),
+      strategy: entry.strategy,
+      context: entry.context,
+      capabilities: Object.freeze({
+        tools: entry.tools,
+        images: entry.images,
+        json_schema: entry.json_schema,
+        embeddings: entry.embeddings,
+      }),
+      fallback: entry.fallback.map(resolve),
+      defaults: Object.fromEntries(
+        Object.entries(entry.defaults).flatMap(([key, value]) =>
+          value === undefined ? [] : [[key, JSON.stringify(value)]],
+        ),
+      ),
+    }),
+  ]);
+  const rules = file.routing.map((rule, index): Rule => {
+    return Object.freeze({ when: rule.when ?? {}, use: resolve(rule.use), label: rule.name ?? `routing.${index}` });
+  });
+  return Object.freeze({
+    models: new Map(models),
+    aliases,
+    rules,
+    thresholds: Object.freeze(file.defaults.complexity),
+  });
+}
+
+function compileTeam(name: string, entry: NonNullable<ConfigFile["teams"]>[string], policy: Policy): Team {
+  const { requests, tokens, concurrent } = entry.limits;
+  return Object.freeze({
+    name,
+    keys: entry.keys.map((key) => key.toLowerCase()),
+    models: entry.models && new Set(entry.models.map((model) => policy.aliases.get(model) ?? model)),
+    limits: Object.freeze({
+      ...(requests && { requests }),
+      ...(tokens && { tokens }),
+      ...(concurrent && { concurrent }),
+    }),
+  });
+}
+
+function compileTest(test: ConfigFile["tests"][number], policy: Policy): PolicyTest {
+  const { request, expect } = test;
+  const { model, reason, error } = expect;
+  const optional = { tools: request.tools, response_format: request.response_format, max_tokens: request.max_tokens };
+  return Object.freeze({
+    name: test.name,
+    team: request.team,
+    body: Object.freeze({
+      model: request.model,
+      messages: request.messages ?? [{ role: "user", content: request.prompt ?? "" }],
+      ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+    }),
+    headers: Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value])),
+    expect: {
+      ...(model && { model: policy.aliases.get(model) ?? model }),
+      ...(reason && { reason }),
+      ...(error && { error }),
+    },
+  });
+}

@@ -1,0 +1,98 @@
+import type { ErrorCode } from "@signalbox/protocol";
+import type { Policy } from "@signalbox/router";
+import type { Address, Rate } from "./units.ts";
+
+/** A config file, checked and resolved: what the gateway runs by. Immutable; a reload makes a new one. */
+export interface Config {
+  /** SHA-256 (hex) of the file and of the files it names: equal hash, equal config. */
+  readonly hash: string;
+  readonly server: ServerConfig;
+  readonly store: "memory";
+  readonly backends: ReadonlyMap<string, BackendConfig>;
+  /** Models, aliases, rules and thresholds: what the router decides by. */
+  readonly policy: Policy;
+  /** Undefined = open: no key is checked, everybody is the team `default`. */
+  readonly teams: ReadonlyMap<string, Team> | undefined;
+  /** Of the whole request; a backend may have its own `connect`, `firstToken`, `idle` and `coldStart`. */
+  readonly timeouts: Timeouts;
+  /** Most attempts of one request, all backends and models together. */
+  readonly attempts: number;
+  /** Further attempts as a share of all requests, 0 to 1. */
+  readonly retryBudget: number;
+  readonly tests: readonly PolicyTest[];
+}
+
+export interface ServerConfig {
+  readonly listen: Address;
+  readonly admin: Address;
+  readonly maxBodyBytes: number;
+  readonly maxJsonDepth: number;
+  readonly maxJsonKeys: number;
+  readonly drainMs: number;
+  readonly log: "json" | "pretty" | "silent";
+}
+
+/** Milliseconds, each at least 1. */
+export interface Timeouts extends BackendTimeouts {
+  readonly totalMs: number;
+}
+
+export interface BackendTimeouts {
+  readonly connectMs: number;
+  readonly firstTokenMs: number;
+  readonly idleMs: number;
+  /** Instead of `firstTokenMs` while the backend says that it loads the model. */
+  readonly coldStartMs: number;
+}
+
+export interface BackendConfig {
+  readonly name: string;
+  /** A key of the registry of kinds. */
+  readonly kind: string;
+  /** Without a slash at the end, and without `/v1`: the kind adds its paths. `auto` = found by the kind's `discover`. */
+  readonly url: string;
+  /** Headers to send with every request, `authorization` among them; lower-case names. A function, so that a printed config holds no secret. */
+  readonly headers: () => Readonly<Record<string, string>>;
+  /** Infinity = no limit of ours. */
+  readonly maxConcurrent: number;
+  readonly tls: () => TlsOptions | undefined;
+  /** The command that finds the address with `url: auto`; undefined = the kind's own. */
+  readonly discoverCommand: readonly string[] | undefined;
+  readonly probe: { readonly intervalMs: number; readonly timeoutMs: number };
+  readonly timeouts: BackendTimeouts;
+}
+
+/** PEM texts, as undici's and Node's `connect` options take them. */
+export interface TlsOptions {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+export interface Team {
+  readonly name: string;
+  /** `sha256:` and 64 hex digits, lower case. */
+  readonly keys: readonly string[];
+  /** Model names (aliases resolved) and perhaps `auto`. Undefined = all, and `auto`. */
+  readonly models: ReadonlySet<string> | undefined;
+  readonly limits: Limits;
+}
+
+export interface Limits {
+  readonly requests?: Rate;
+  readonly tokens?: Rate;
+  /** Requests under way at once. */
+  readonly concurrent?: number;
+}
+
+/** A request and what must come of it. */
+export interface PolicyTest {
+  readonly name: string;
+  /** Undefined = a team that may use everything. */
+  readonly team: string | undefined;
+  /** The body of a chat request. */
+  readonly body: Readonly<Record<string, unknown>> & { readonly model: string };
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly expect: { readonly model?: string; readonly reason?: string; readonly error?: ErrorCode };
+}

@@ -1,0 +1,137 @@
+import { createHash } from "node:crypto";
+import { readFile as readFileFromDisk } from "node:fs/promises";
+import path from "node:path";
+import { backendProblems } from "./backend-problems.ts";
+import { compileConfig } from "./compile.ts";
+import type { Config } from "./config.ts";
+import { entriesOf, memberOf } from "./loose.ts";
+import { type ConfigError, formatPath, type Problem } from "./problems.ts";
+import { referenceProblems } from "./references.ts";
+import { ConfigFile } from "./schema.ts";
+import { schemaProblems } from "./schema-problems.ts";
+import { settingProblems } from "./setting-problems.ts";
+import { type Position, readYaml, type YamlSource } from "./yaml-source.ts";
+
+/** Largest config file, in bytes. */
+export const maxConfigBytes = 1024 * 1024;
+
+export interface LoadOptions {
+  /** For `${NAME}`. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** For errors, and the folder that `*_file` paths start from. */
+  readonly fileName: string;
+  /** Reads a file that the config names, as text; the path is absolute or starts from the working directory. */
+  readonly readFile?: (path: string) => Promise<string>;
+}
+
+export type LoadResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly errors: readonly ConfigError[] };
+
+type Found = Problem & { readonly at?: Position };
+
+/**
+ * Checks a config file's text and resolves it. Gives every error of the file, sorted by place, each with line, column, path
+ * and the likely word; a config comes out only when there is none. Never rejects.
+ */
+export async function loadConfig(text: string, options: LoadOptions): Promise<LoadResult> {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxConfigBytes)
+    return failed([{ path: [], message: `${bytes} bytes; a config file has at most ${maxConfigBytes}` }], options);
+  if (text.includes("\0")) return failed([{ path: [], message: "holds a NUL byte: not a text file" }], options);
+  const source = readYaml(text, options.env);
+  if (!source.readable || source.problems.some((problem) => problem.path.length === 0 && problem.at === undefined)) {
+    return failed(source.problems, options, source);
+  }
+  if (source.value === null)
+    return failed([{ path: [], message: "is empty: it needs `version`, `backends` and `models`" }], options);
+  const parsed = ConfigFile.safeParse(source.value);
+  const named = await readNamedFiles(source.value, options);
+  const problems: Found[] = [
+    ...source.problems,
+    ...(parsed.success ? [] : schemaProblems(parsed.error, source.value)),
+    ...referenceProblems(source.value),
+    ...backendProblems(source.value, source.raw),
+    ...settingProblems(source.value, source.raw),
+    ...named.problems,
+  ];
+  if (!parsed.success || problems.length > 0) return failed(problems, options, source);
+  const hash = createHash("sha256").update(text);
+  for (const [name, content] of named.files) hash.update(`\0${name}\0${content}`);
+  return { ok: true, config: compileConfig(parsed.data, named.files, hash.digest("hex")) };
+}
+
+function failed(problems: readonly Found[], options: LoadOptions, source?: YamlSource): LoadResult {
+  const errors = problems.map((problem): ConfigError => {
+    const place = problem.at ?? source?.locate(problem.path, problem.atKey) ?? { line: 1, column: 1 };
+    return {
+      file: options.fileName,
+      ...place,
+      path: formatPath(problem.path),
+      message: withoutValues(problem.message, source),
+    };
+  });
+  errors.sort((a, b) => a.line - b.line || a.column - b.column);
+  const seen = new Set<string>();
+  // One place can be found wrong twice, by its form and by its meaning; the first says it.
+  const first = errors.filter((error) => {
+    const key = `${error.line}:${error.column}:${error.path}:${error.message}`;
+    return !seen.has(key) && seen.add(key);
+  });
+  return { ok: false, errors: first };
+}
+
+/** A variable may hold a secret: a message shows its name. */
+function withoutValues(message: string, source: YamlSource | undefined): string {
+  let text = message;
+  for (const [value, written] of source?.expanded ?? [])
+    if (value.length >= 4) text = text.replaceAll(value, () => written);
+  return text;
+}
+
+interface NamedFiles {
+  readonly files: Map<string, string>;
+  readonly problems: Problem[];
+}
+
+async function readNamedFiles(value: unknown, options: LoadOptions): Promise<NamedFiles> {
+  const files = new Map<string, string>();
+  const problems: Problem[] = [];
+  const read = options.readFile ?? ((name: string) => readFileFromDisk(name, "utf8"));
+  for (const [name, backend] of entriesOf(memberOf(value, "backends"))) {
+    const tls = memberOf(backend, "tls");
+    const wanted = [
+      { path: ["backends", name, "api_key_file"], file: memberOf(backend, "api_key_file"), pem: false },
+      ...["ca_file", "cert_file", "key_file"].map((key) => ({
+        path: ["backends", name, "tls", key],
+        file: memberOf(tls, key),
+        pem: true,
+      })),
+    ];
+    for (const { path: where, file, pem } of wanted) {
+      if (typeof file !== "string" || file === "") continue;
+      try {
+        const content = await read(path.resolve(path.dirname(options.fileName), file));
+        const message = pem ? pemProblem(content) : keyProblem(content);
+        if (message !== undefined) problems.push({ path: where, message: `«${file}» ${message}` });
+        files.set(file, content);
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException).code;
+        const why = code === "ENOENT" ? "does not exist" : `cannot be read (${code ?? "unknown reason"})`;
+        problems.push({ path: where, message: `«${file}» ${why}` });
+      }
+    }
+  }
+  return { files, problems };
+}
+
+const pemProblem = (content: string) =>
+  content.includes("-----BEGIN ") ? undefined : "holds no PEM text (-----BEGIN ...)";
+
+function keyProblem(content: string): string | undefined {
+  const key = content.trim();
+  if (key === "") return "is empty";
+  return /[^\x21-\x7e]/.test(key)
+    ? "holds more than one key: one line of visible ASCII characters is wanted"
+    : undefined;
+}

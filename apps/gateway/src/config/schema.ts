@@ -1,0 +1,203 @@
+import { type ErrorCode, errorTable } from "@signalbox/protocol";
+import { z } from "zod";
+import { Condition } from "./condition-schema.ts";
+import {
+  address,
+  count,
+  duration,
+  durationOrZero,
+  modelName,
+  oneOf,
+  percent,
+  plainName,
+  rate,
+  section,
+  size,
+} from "./fields.ts";
+import { backendKindNames, strategyNames } from "./registries.ts";
+
+type Names = readonly [string, ...string[]];
+const text = () => z.string().min(1, "expected some text, not an empty string");
+
+const Server = section({
+  listen: address().prefault("127.0.0.1:8080").describe("Where clients connect. Port 0 takes any free port."),
+  admin: address().prefault("127.0.0.1:9090").describe("Where /readyz, /metrics and /status are served."),
+  max_body: size().prefault("32MiB").describe("Largest request body; a larger one is answered with 413."),
+  max_json_depth: count().prefault(128).describe("Deepest nesting of a request's JSON."),
+  max_json_keys: count().prefault("100k").describe("Most object keys in a request's JSON."),
+  drain: durationOrZero().prefault("30s").describe("How long replies under way may finish after SIGTERM."),
+  log: oneOf(["json", "pretty", "silent"]).default("json").describe("Form of the log: one line a request."),
+});
+
+const Tls = section({
+  ca_file: text().optional().describe("PEM file of the authority that signed the backend's certificate."),
+  cert_file: text().optional().describe("PEM file of our client certificate; goes with key_file."),
+  key_file: text().optional().describe("PEM file of our client certificate's key; goes with cert_file."),
+});
+
+const Probe = section({
+  interval: duration().optional().describe("Pause between two readiness probes."),
+  timeout: duration().optional().describe("How long a probe may take."),
+});
+
+const BackendTimeouts = section({
+  connect: duration().optional().describe("Until the connection stands."),
+  first_token: duration().optional().describe("Until the first piece of content."),
+  idle: duration().optional().describe("Between two pieces of a reply."),
+  cold_start: duration().optional().describe("Until the first piece of content while the backend loads the model."),
+});
+
+export const Backend = section({
+  kind: oneOf(backendKindNames as unknown as Names).describe("Which engine answers there."),
+  url: text().describe("http:// or https:// address of the engine; `auto` where the kind can find its own address."),
+  api_key: text().optional().describe("Key that the engine wants, only as a variable; sent as a bearer token."),
+  api_key_file: text().optional().describe("File with the key that the engine wants."),
+  headers: z.record(z.string(), z.string()).optional().describe("Headers added to every request to this backend."),
+  max_concurrent: count().optional().describe("Most requests under way at once; more go to another backend."),
+  tls: Tls.optional().describe("For https:// backends."),
+  discover_command: z
+    .array(text())
+    .min(1, "expected the command and its arguments")
+    .optional()
+    .describe("Command that prints where the engine is, as a list of words; no shell reads it. Only with `url: auto`."),
+  probe: Probe.optional().describe("Readiness probes of this backend."),
+  timeouts: BackendTimeouts.optional().describe("Timeouts of this backend, instead of `defaults.timeouts`."),
+});
+
+const DeploymentEntry = section(
+  {
+    backend: text().describe("Name of a backend."),
+    model: text().optional().describe("The name that the backend knows the model by."),
+    weight: z.number().positive().max(1000).optional().describe("Share of the requests, with `strategy: weighted`."),
+  },
+  ["dialect"],
+);
+
+const RequestDefaults = section({
+  temperature: z.number().optional(),
+  top_p: z.number().optional(),
+  top_k: z.int().optional(),
+  min_p: z.number().optional(),
+  max_tokens: z.int().positive().optional(),
+  presence_penalty: z.number().optional(),
+  frequency_penalty: z.number().optional(),
+  repetition_penalty: z.number().optional(),
+  seed: z.int().optional(),
+  stop: z.union([z.string(), z.array(z.string())], { error: "expected a text or a list of texts" }).optional(),
+});
+
+export const ModelEntry = section({
+  on: z
+    .array(DeploymentEntry)
+    .min(1, "expected at least one { backend, model }")
+    .describe("The backends that serve this model."),
+  aliases: z.array(modelName()).default([]).describe("Other names that clients may use for it."),
+  strategy: oneOf(strategyNames as unknown as Names, ["prefix_affinity"])
+    .default("least_busy")
+    .describe("In which order the backends are tried."),
+  context: count().optional().describe("Tokens of prompt and reply together."),
+  tools: z.boolean().optional().describe("Can call tools."),
+  images: z.boolean().optional().describe("Can read images."),
+  json_schema: z.boolean().optional().describe("Can hold its answer to a JSON Schema."),
+  embeddings: z.boolean().optional().describe("Serves /v1/embeddings."),
+  fallback: z.array(text()).default([]).describe("Models to try, in order, when this one cannot answer."),
+  defaults: RequestDefaults.prefault({}).describe("Request fields that a client's own values override."),
+});
+
+const RuleEntry = section({
+  name: plainName("rule").optional().describe("Shown as the reason; `routing.N` (from 0) unless given."),
+  when: Condition.optional().describe("All of these must hold; without it the rule always matches."),
+  use: text().describe("Name of the model to use."),
+});
+
+const Limits = section({
+  requests: rate().optional().describe("Requests in any window of this length."),
+  tokens: rate().optional().describe("Tokens of prompts and replies in any window of this length."),
+  concurrent: count().optional().describe("Requests under way at once."),
+});
+
+export const TeamEntry = section(
+  {
+    keys: z
+      .array(text())
+      .min(1, "expected at least one key hash (signalbox keys create makes one)")
+      .describe("SHA-256 hashes of the team's keys, as `sha256:` and 64 hex digits."),
+    models: z.array(text()).optional().describe("Models that the team may use; all of them, and `auto`, unless given."),
+    limits: Limits.prefault({}).describe("What the team may use; without limit unless given."),
+  },
+  ["budget", "priority", "data"],
+);
+
+const Thresholds = section({
+  moderate: z.number().min(0).max(1).default(0.35).describe("Score from which a request is moderate."),
+  complex: z.number().min(0).max(1).default(0.65).describe("Score from which a request is complex."),
+});
+
+const Defaults = section({
+  timeouts: section({
+    connect: duration().prefault("2s").describe("Until a connection to a backend stands."),
+    first_token: duration().prefault("30s").describe("Until the first piece of content of a reply."),
+    idle: duration().prefault("15s").describe("Between two pieces of a reply."),
+    total: duration().prefault("10m").describe("The whole request, all attempts together."),
+    cold_start: duration()
+      .prefault("10m")
+      .describe("Instead of first_token while the backend says that it loads the model."),
+  })
+    .prefault({})
+    .describe("How long a request may wait."),
+  attempts: count().prefault(3).describe("Most attempts of one request, all backends and models together."),
+  retry_budget: percent().prefault("20%").describe("Further attempts as a share of all requests."),
+  probe: section({
+    interval: duration().prefault("5s").describe("Pause between two readiness probes of a backend."),
+    timeout: duration().prefault("2s").describe("How long a probe may take."),
+  })
+    .prefault({})
+    .describe("Readiness probes of all backends."),
+  complexity: Thresholds.prefault({}).describe("Scores in [0, 1] that divide simple, moderate and complex."),
+});
+
+const TestEntry = section({
+  name: text().describe("What is tested, in a few words."),
+  request: section({
+    team: text().optional().describe("Name of the team that asks."),
+    model: text().default("auto").describe("Model name as a client sends it."),
+    prompt: z.string().optional().describe("One user message."),
+    messages: z
+      .array(z.looseObject({ role: z.string() }))
+      .optional()
+      .describe("The conversation, instead of `prompt`."),
+    tools: z.array(z.looseObject({})).optional().describe("Tools as in a chat request."),
+    response_format: z.looseObject({}).optional().describe("As in a chat request."),
+    max_tokens: count().optional().describe("As in a chat request."),
+    headers: z.record(z.string(), z.string()).default({}).describe("Headers of the request."),
+  }).describe("The request to route."),
+  expect: section({
+    model: text().optional().describe("The model that it must go to."),
+    reason: text().optional().describe("Words that the reason must hold."),
+    error: oneOf(Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]])
+      .optional()
+      .describe("The error code that it must end in."),
+  }).describe("What must come out; at least one of these."),
+});
+
+/** The policy file. Input is what YAML gives, output has numbers for all units and the defaults filled in. */
+export const ConfigFile = section({
+  version: z
+    .literal(1, { error: "expected 1, the version of this file's form" })
+    .describe("Version of this file's form: 1."),
+  server: Server.prefault({}).describe("Listeners and limits of the HTTP server."),
+  store: oneOf(["memory"], ["redis", "redis:", "rediss:"]).default("memory").describe("Where limits are counted."),
+  backends: z.record(plainName("backend"), Backend).describe("The engines, by name."),
+  models: z.record(modelName(), ModelEntry).describe("The models that clients and rules name."),
+  routing: z
+    .array(RuleEntry)
+    .default([])
+    .describe("What the model name `auto` means; the first rule that matches wins."),
+  teams: z.record(plainName("team"), TeamEntry).optional().describe("Who may use it; without it no key is checked."),
+  defaults: Defaults.prefault({}).describe("Settings of all requests."),
+  tests: z
+    .array(TestEntry)
+    .default([])
+    .describe("Requests with the model they must go to; `signalbox check` runs them."),
+});
+export type ConfigFile = z.infer<typeof ConfigFile>;

@@ -1,0 +1,126 @@
+import { entriesOf, itemsOf, memberOf } from "./loose.ts";
+import type { Problem } from "./problems.ts";
+import { isLoopback, parseAddress } from "./units.ts";
+
+const openDefault = "127.0.0.1:8080";
+
+/** What is wrong between settings that are each well-formed: listeners, teams' keys, thresholds, tests. */
+export function settingProblems(value: unknown, raw: unknown): Problem[] {
+  return [
+    ...listenProblems(value),
+    ...keyProblems(value),
+    ...thresholdProblems(value),
+    ...testProblems(value),
+    ...strayProblems(raw),
+  ];
+}
+
+function listenProblems(value: unknown): Problem[] {
+  const server = memberOf(value, "server");
+  const listen = memberOf(server, "listen") ?? openDefault;
+  const admin = memberOf(server, "admin");
+  const address = typeof listen === "string" ? parseAddress(listen) : undefined;
+  const problems: Problem[] = [];
+  if (memberOf(value, "teams") === undefined && address && !isLoopback(address.host)) {
+    const message = `an open gateway (no \`teams\`) listens on this machine alone, and ${listen} can be reached by others: add \`teams\`, or listen on 127.0.0.1:${address.port}`;
+    problems.push({ path: ["server", "listen"], message });
+  }
+  if (typeof admin === "string" && admin === listen && address?.port !== 0) {
+    problems.push({ path: ["server", "admin"], message: `${admin} is taken by \`listen\`: give another port` });
+  }
+  if (memberOf(value, "teams") !== undefined && entriesOf(memberOf(value, "teams")).length === 0) {
+    problems.push({
+      path: ["teams"],
+      message: "holds no team: nobody could come in; add one, or leave `teams` out",
+      atKey: true,
+    });
+  }
+  for (const name of ["backends", "models"] as const) {
+    const section = memberOf(value, name);
+    if (typeof section === "object" && section !== null && !Array.isArray(section) && entriesOf(section).length === 0) {
+      problems.push({ path: [name], message: `holds nothing: define at least one ${name.slice(0, -1)}`, atKey: true });
+    }
+  }
+  return problems;
+}
+
+function keyProblems(value: unknown): Problem[] {
+  const problems: Problem[] = [];
+  for (const [name, team] of entriesOf(memberOf(value, "teams"))) {
+    itemsOf(memberOf(team, "keys")).forEach((key, index) => {
+      if (typeof key !== "string" || /^sha256:[0-9a-f]{64}$/i.test(key)) return;
+      problems.push({ path: ["teams", name, "keys", index], message: keyMessage(key) });
+    });
+  }
+  return problems;
+}
+
+/** Never repeats the text: it may be a key. */
+function keyMessage(key: string): string {
+  const digits = /^(?:sha-?256[:=\s])?([0-9a-f]+)$/i.exec(key)?.[1];
+  if (digits?.length === 64) return "a hash begins with `sha256:`, followed by its 64 hex digits";
+  if (digits !== undefined && /^sha/i.test(key)) return `a hash has 64 hex digits, and this one has ${digits.length}`;
+  if (/^sha256:/i.test(key))
+    return "a hash is `sha256:` and 64 hex digits (0-9, a-f), and this one holds other characters";
+  return "a secret stands in the file: keys are given as `sha256:` and the hash (signalbox keys create prints both; signalbox keys hash gives that of a key you have)";
+}
+
+function thresholdProblems(value: unknown): Problem[] {
+  const complexity = memberOf(memberOf(value, "defaults"), "complexity");
+  const moderate = memberOf(complexity, "moderate") ?? 0.35;
+  const complex = memberOf(complexity, "complex") ?? 0.65;
+  if (typeof moderate !== "number" || typeof complex !== "number" || moderate <= complex) return [];
+  return [
+    {
+      path: ["defaults", "complexity"],
+      message: `moderate (${moderate}) lies above complex (${complex}); did you mean to swap them?`,
+    },
+  ];
+}
+
+function testProblems(value: unknown): Problem[] {
+  return itemsOf(memberOf(value, "tests")).flatMap((test, index): Problem[] => {
+    const request = memberOf(test, "request");
+    const given = ["prompt", "messages"].filter((key) => memberOf(request, key) !== undefined);
+    const problems: Problem[] = [];
+    if (request !== undefined && given.length !== 1) {
+      const message =
+        given.length === 0
+          ? "has neither `prompt` nor `messages`"
+          : "has both `prompt` and `messages`: give one of them";
+      problems.push({ path: ["tests", index, "request"], message });
+    }
+    const expect = memberOf(test, "expect");
+    if (expect !== undefined && entriesOf(expect).length === 0) {
+      problems.push({
+        path: ["tests", index, "expect"],
+        message: "expects nothing: give `model`, `reason` or `error`",
+      });
+    }
+    return problems;
+  });
+}
+
+const looksLikeSecret =
+  /\b(sk-[A-Za-z0-9_-]{16,}|sb-[A-Za-z0-9_-]{43}|hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|AKIA[0-9A-Z]{16})\b/;
+
+/** Keys of well-known forms, wherever in the file they stand. Fields that know secrets say so themselves. */
+function strayProblems(raw: unknown): Problem[] {
+  const problems: Problem[] = [];
+  const visit = (value: unknown, path: readonly (string | number)[]): void => {
+    if (typeof value === "string") {
+      const own = path.includes("api_key") || path.includes("keys") || path.includes("headers");
+      if (!own && looksLikeSecret.test(value))
+        problems.push({
+          path,
+          message: `a secret seems to stand in the file: write \${NAME} and set NAME in the environment`,
+        });
+    } else if (Array.isArray(value)) {
+      value.forEach((item, index) => {
+        visit(item, [...path, index]);
+      });
+    } else for (const [key, member] of entriesOf(value)) visit(member, [...path, key]);
+  };
+  visit(raw, []);
+  return problems;
+}
