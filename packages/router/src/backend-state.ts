@@ -21,6 +21,11 @@ export type Unfit = "down" | "loading" | "breaker_open" | "cooling_down" | "full
 
 /** An attempt under way. `end` is called exactly once, with the one outcome. */
 export interface Permit {
+  /**
+   * Content came. Cheap enough for every batch of a stream; the first one matters most: a failed probe cannot eject a
+   * backend that delivers, and a half-open trial is not given up while it does.
+   */
+  alive(now: number): void;
   end(outcome: Outcome): void;
 }
 

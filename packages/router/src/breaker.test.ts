@@ -1,0 +1,304 @@
+import type { Outcome } from "@signalbox/protocol";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Breaker, type BreakerOptions, breakerDefaults, type Ticket } from "./breaker.ts";
+
+const ok: Outcome = { kind: "ok" };
+const failed: Outcome = { kind: "failed", cause: "connect" };
+const callerError: Outcome = { kind: "caller_error", status: 400 };
+const busy: Outcome = { kind: "backpressure", status: 503, retryAfterMs: 1000 };
+const gone: Outcome = { kind: "client_gone" };
+
+function setUp(options: Partial<BreakerOptions> = {}) {
+  const clock = { now: 1000 };
+  const moves: string[] = [];
+  const breaker = new Breaker({
+    name: "edge",
+    maxConcurrent: 64,
+    now: () => clock.now,
+    random: () => 0.5,
+    onChange: (from, to) => moves.push(`${from}>${to}`),
+    ...options,
+  });
+  const begin = (force = false) => breaker.begin(clock.now, force);
+  const end = (ticket: Ticket | undefined, outcome: Outcome) => breaker.end(ticket!, outcome, clock.now);
+  const attempt = (outcome: Outcome) => end(begin(), outcome);
+  const open = () => {
+    for (let failure = 0; failure < breakerDefaults.consecutiveFailures; failure++) attempt(failed);
+  };
+  /** How many attempts may be under way at once; all of them end with `outcome`. */
+  const admitted = (outcome: Outcome) => {
+    const tickets: Ticket[] = [];
+    for (let ticket = begin(); ticket !== undefined && tickets.length < 200; ticket = begin()) tickets.push(ticket);
+    for (const ticket of tickets) end(ticket, outcome);
+    return tickets.length;
+  };
+  return { clock, moves, breaker, begin, end, attempt, open, admitted };
+}
+
+describe("opening", () => {
+  test("opens on the third failure in a row", () => {
+    const { breaker, attempt, moves } = setUp();
+    attempt(failed);
+    attempt(failed);
+    expect(breaker.state).toBe("closed");
+    attempt(failed);
+    expect(breaker.state).toBe("open");
+    expect(moves).toEqual(["closed>open"]);
+  });
+
+  test("a success between failures keeps it closed while few fail", () => {
+    const { breaker, attempt } = setUp();
+    for (let round = 0; round < 30; round++) for (const outcome of [failed, ok, ok, ok]) attempt(outcome);
+    expect(breaker.state).toBe("closed");
+  });
+
+  test("opens when half of at least ten outcomes in the window failed", () => {
+    const { breaker, attempt } = setUp();
+    for (let round = 0; round < 4; round++) for (const outcome of [ok, failed]) attempt(outcome);
+    attempt(ok);
+    expect(breaker.state).toBe("closed");
+    attempt(failed);
+    expect(breaker.state).toBe("open");
+  });
+
+  test("failures that are older than the window are forgotten", () => {
+    const { breaker, attempt, clock } = setUp();
+    for (let round = 0; round < 4; round++) for (const outcome of [ok, failed]) attempt(outcome);
+    clock.now += breakerDefaults.windowMs + 1;
+    for (const outcome of [ok, ok, failed]) attempt(outcome);
+    clock.now += 1000;
+    attempt(failed);
+    expect(breaker.state).toBe("closed");
+  });
+
+  test.each([callerError, busy, gone])("a thousand of $kind never move it", (outcome) => {
+    const { breaker, attempt, moves } = setUp();
+    for (let round = 0; round < 1000; round++) attempt(outcome);
+    expect(breaker.refuses(1000)).toBeUndefined();
+    expect(moves).toEqual([]);
+  });
+
+  test("neutral outcomes between failures do not hide them", () => {
+    const { breaker, attempt } = setUp();
+    for (const outcome of [failed, gone, failed, busy, failed]) attempt(outcome);
+    expect(breaker.state).toBe("open");
+  });
+
+  test("a request whose deadline passes while tokens come says nothing", () => {
+    const { breaker, begin, end, clock } = setUp();
+    for (let round = 0; round < 10; round++) {
+      const ticket = begin();
+      breaker.alive(ticket!, clock.now);
+      end(ticket, { kind: "failed", cause: "total" });
+    }
+    expect(breaker.state).toBe("closed");
+  });
+});
+
+describe("half-open", () => {
+  test("waits 1, 2, 4, 8, 8 s between probes and lets one probe through each time", () => {
+    const { breaker, begin, end, open, clock, moves } = setUp();
+    open();
+    for (const waitMs of [1000, 2000, 4000, 8000, 8000]) {
+      expect(breaker.retryInMs(clock.now)).toBe(waitMs);
+      clock.now += waitMs - 1;
+      expect(begin()).toBeUndefined();
+      clock.now += 1;
+      expect(breaker.state).toBe("half_open");
+      const probe = begin();
+      expect(probe).toBeDefined();
+      expect(begin()).toBeUndefined();
+      end(probe, failed);
+      expect(breaker.state).toBe("open");
+    }
+    expect(moves.slice(0, 3)).toEqual(["closed>open", "open>half_open", "half_open>open"]);
+  });
+
+  test("500 that come at once get one probe", () => {
+    const { begin, open, clock } = setUp();
+    open();
+    clock.now += 1000;
+    expect(Array.from({ length: 500 }, () => begin()).filter(Boolean)).toHaveLength(1);
+  });
+
+  test.each([gone, busy])("a probe that ends with $kind frees the place and moves nothing", (outcome) => {
+    const { breaker, begin, end, open, clock } = setUp();
+    open();
+    clock.now += 1000;
+    end(begin(), outcome);
+    expect(breaker.state).toBe("half_open");
+    expect(begin()).toBeDefined();
+  });
+
+  test("a probe that never settles is given up after its deadline, and its late success still closes", () => {
+    const { breaker, begin, end, open, clock } = setUp();
+    open();
+    clock.now += 1000;
+    const probe = begin();
+    clock.now += breakerDefaults.probeDeadlineMs;
+    expect(begin()).toBeUndefined();
+    expect(breaker.retryInMs(clock.now)).toBe(2000);
+    clock.now += 2000;
+    expect(begin()).toBeDefined();
+    end(probe, ok);
+    expect(breaker.state).toBe("closed");
+  });
+
+  test("a probe that delivers may take as long as it likes", () => {
+    const { breaker, begin, open, clock } = setUp();
+    open();
+    clock.now += 1000;
+    const probe = begin();
+    for (let step = 0; step < 10; step++) {
+      clock.now += breakerDefaults.probeDeadlineMs - 1;
+      breaker.alive(probe!, clock.now);
+      expect(breaker.state).toBe("half_open");
+    }
+  });
+
+  test("failures of attempts that began before it opened do not prolong the outage", () => {
+    const { breaker, begin, end, open, clock } = setUp();
+    const old = [begin(), begin(), begin(), begin()];
+    open();
+    clock.now += 1000;
+    end(begin(), ok);
+    for (const ticket of old) end(ticket, failed);
+    expect(breaker.state).toBe("closed");
+  });
+
+  test("one forced try per wait, never beside a probe", () => {
+    const { begin, end, open, clock } = setUp();
+    open();
+    const forced = begin(true);
+    expect(forced).toBeDefined();
+    expect(begin(true)).toBeUndefined();
+    end(forced, failed);
+    expect(begin(true)).toBeUndefined();
+    clock.now += 2000;
+    const probe = begin();
+    expect(begin(true)).toBeUndefined();
+    end(probe, failed);
+    expect(begin(true)).toBeDefined();
+  });
+
+  test("a forced try that succeeds closes it", () => {
+    const { breaker, begin, end, open } = setUp();
+    open();
+    end(begin(true), ok);
+    expect(breaker.state).toBe("closed");
+  });
+
+  test("hasten makes a probe due at once", () => {
+    const { breaker, begin, open, clock } = setUp();
+    open();
+    breaker.hasten(clock.now);
+    expect(begin()).toBeDefined();
+  });
+});
+
+describe("slow start", () => {
+  test("lets 2, 4, 8, ... in at once after the probe, then everything", () => {
+    const { begin, end, open, clock, admitted } = setUp();
+    open();
+    clock.now += 1000;
+    end(begin(), ok);
+    expect([admitted(ok), admitted(ok), admitted(ok), admitted(ok), admitted(ok)]).toEqual([2, 4, 8, 16, 32]);
+    expect(admitted(ok)).toBe(200);
+  });
+
+  test("grows with time too, so that replies of minutes do not hold it back", () => {
+    const { breaker, begin, end, open, clock } = setUp();
+    open();
+    clock.now += 1000;
+    end(begin(), ok);
+    begin();
+    begin();
+    expect(breaker.refuses(clock.now)).toBe("recovering");
+    clock.now += breakerDefaults.rampStepMs;
+    expect(breaker.refuses(clock.now)).toBeUndefined();
+  });
+
+  test("a failure halves it, and the wait goes on growing when it opens again", () => {
+    const { breaker, begin, end, open, clock, attempt, admitted } = setUp();
+    open();
+    clock.now += 1000;
+    end(begin(), ok);
+    admitted(ok);
+    attempt(failed);
+    expect(admitted(ok)).toBe(2);
+    open();
+    expect(breaker.retryInMs(clock.now)).toBe(2000);
+  });
+
+  test("after a full recovery the first wait is short again", () => {
+    const { breaker, begin, end, open, clock, admitted } = setUp({ maxConcurrent: 4 });
+    open();
+    clock.now += 1000;
+    end(begin(), ok);
+    admitted(ok);
+    open();
+    expect(breaker.retryInMs(clock.now)).toBe(1000);
+  });
+
+  test("attempts from before the outage do not take its places", () => {
+    const { begin, end, open, clock, admitted } = setUp();
+    for (let stream = 0; stream < 20; stream++) begin();
+    open();
+    clock.now += 1000;
+    end(begin(), ok);
+    expect(admitted(ok)).toBe(2);
+  });
+});
+
+test("whatever happens, an open breaker has at most one attempt of its own and comes back when the backend does", () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant("begin" as const), force: fc.boolean() }),
+    fc.record({ do: fc.constant("end" as const), pick: fc.nat(), outcome: fc.constantFrom(ok, failed, busy, gone) }),
+    fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 12_000 }) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+      const { breaker, begin, end, clock } = setUp();
+      const running: Ticket[] = [];
+      for (const move of steps) {
+        if (move.do === "wait") clock.now += move.ms;
+        if (move.do === "begin") {
+          const closed = breaker.state === "closed";
+          const ticket = begin(move.force);
+          if (ticket !== undefined) running.push(ticket);
+          if (ticket !== undefined && !closed) expect(begin(true)).toBeUndefined();
+        }
+        if (move.do === "end" && running.length > 0) {
+          end(running.splice(move.pick % running.length, 1)[0], move.outcome);
+        }
+      }
+      clock.now += breakerDefaults.probeDeadlineMs + 1;
+      for (let tries = 0; tries < 3 && breaker.state !== "closed"; tries++) {
+        const probe = begin();
+        if (probe === undefined) clock.now += breakerDefaults.maxBackoffMs * 1.1;
+        else end(probe, ok);
+      }
+      expect(breaker.state).toBe("closed");
+    }),
+  );
+});
+
+test("jitter moves every wait by at most a tenth", () => {
+  for (const [random, waitMs] of [
+    [0, 900],
+    [0.999999, 1100],
+  ] as const) {
+    const { breaker, open, clock } = setUp({ random: () => random });
+    open();
+    expect(breaker.retryInMs(clock.now)).toBeCloseTo(waitMs, 0);
+  }
+});
+
+test("holds no timer that keeps the process alive", () => {
+  const before = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const { breaker, open } = setUp();
+  open();
+  expect(process.getActiveResourcesInfo().filter((name) => name === "Timeout")).toHaveLength(before);
+  breaker.close();
+});
