@@ -26,7 +26,12 @@ export interface ListedModel {
 
 /** What a probe found. A probe is GET only and generates no token. */
 export type Probe =
-  | { readonly status: "ready"; readonly load?: Load; readonly models?: readonly ListedModel[]; readonly version?: string }
+  | {
+      readonly status: "ready";
+      readonly load?: Load;
+      readonly models?: readonly ListedModel[];
+      readonly version?: string;
+    }
   | { readonly status: "loading"; readonly reason: string }
   | { readonly status: "down"; readonly reason: string };
 
@@ -54,7 +59,7 @@ export interface RequestView {
 export interface BackendKind {
   /** As people write it: `SGLang`. */
   readonly title: string;
-  /** Where the engine listens by default; undefined when that changes at every start. */
+  /** Where the engine listens by default; undefined when there is no such port, or it changes at every start. */
   readonly defaultPort: number | undefined;
   /** Path of each endpoint; a missing one is not offered by this kind. */
   readonly paths: Readonly<Partial<Record<Endpoint, string>>>;
@@ -80,11 +85,16 @@ export interface BackendKind {
   recognise(get: Get): Promise<boolean>;
   /** Load that rides on an ordinary response's headers. */
   loadFromHeaders?(headers: Record<string, string | string[] | undefined>): Load | undefined;
-  /**
-   * For a kind whose address changes: where is it now? `run` runs a command from the config (never from a request) and
-   * gives its standard output. Undefined = not found.
-   */
-  discover?(tools: { run(command: readonly string[]): Promise<string>; get(url: string): Promise<GetResponse> }): Promise<
-    string | undefined
-  >;
+  /** For a kind whose address changes: where is it now? A base URL without a path, always on this host; undefined = not found. */
+  discover?(tools: DiscoverTools): Promise<string | undefined>;
+}
+
+/** What a kind may use to find its engine again. */
+export interface DiscoverTools {
+  /** Runs a program without a shell and gives its standard output; rejects when it cannot be run or fails. */
+  run(command: readonly string[]): Promise<string>;
+  /** GETs a whole URL. */
+  get(url: string): Promise<GetResponse>;
+  /** The command that prints the address, from the config (never from a request); the kind's own ones when not given. */
+  readonly command?: readonly string[] | undefined;
 }
