@@ -1,11 +1,9 @@
+import { type BackendKind, kinds } from "@signalbox/backends";
 import { isVariable } from "./expand.ts";
 import { entriesOf, memberOf } from "./loose.ts";
 import type { Path, Problem } from "./problems.ts";
-import { kinds } from "./registries.ts";
 
-interface KindTraits {
-  readonly discover?: unknown;
-}
+const kindsByName: Readonly<Record<string, BackendKind>> = kinds;
 
 /** What is wrong with the backends beyond the form of their values: addresses, TLS, headers, and secrets written into the file. */
 export function backendProblems(value: unknown, raw: unknown): Problem[] {
@@ -24,8 +22,7 @@ export function backendProblems(value: unknown, raw: unknown): Problem[] {
 function checkUrl(backend: unknown, path: Path, problems: Problem[]): void {
   const url = memberOf(backend, "url");
   const kind = memberOf(backend, "kind");
-  const traits =
-    typeof kind === "string" && Object.hasOwn(kinds, kind) ? (kinds as Record<string, KindTraits>)[kind] : undefined;
+  const traits = typeof kind === "string" && Object.hasOwn(kinds, kind) ? kindsByName[kind] : undefined;
   if (memberOf(backend, "discover_command") !== undefined && url !== "auto") {
     problems.push({ path: [...path, "discover_command"], message: "is only read with `url: auto`" });
   }
@@ -33,7 +30,7 @@ function checkUrl(backend: unknown, path: Path, problems: Problem[]): void {
   const where = [...path, "url"];
   if (url === "auto") {
     if (traits === undefined || traits.discover !== undefined) return;
-    const able = Object.entries(kinds as Record<string, KindTraits>).filter(([, each]) => each.discover !== undefined);
+    const able = Object.entries(kindsByName).filter(([, each]) => each.discover !== undefined);
     const message = `the kind ${String(kind)} cannot find its own address (only ${able.map(([each]) => each).join(", ")} can): give http://host:port`;
     return void problems.push({ path: where, message });
   }

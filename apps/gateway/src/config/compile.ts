@@ -1,13 +1,18 @@
+import { kinds } from "@signalbox/backends";
 import type { Model, Policy, Rule } from "@signalbox/router";
 import type { BackendConfig, Config, PolicyTest, Team, TlsOptions } from "./config.ts";
-import { kinds } from "./registries.ts";
 import type { ConfigFile } from "./schema.ts";
 
-/** Texts of the files that a config names, by the path as written. */
-export type FileTexts = ReadonlyMap<string, string>;
+/** The files that a config names. */
+export interface FileTexts {
+  /** Texts by the path as written. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Absolute paths. */
+  readonly paths: readonly string[];
+}
 
 /** Turns a file that was found right into what the gateway runs by. */
-export function compileConfig(file: ConfigFile, files: FileTexts, hash: string): Config {
+export function compileConfig(file: ConfigFile, named: FileTexts, hash: string): Config {
   const timeouts = {
     connectMs: file.defaults.timeouts.connect,
     firstTokenMs: file.defaults.timeouts.first_token,
@@ -29,7 +34,7 @@ export function compileConfig(file: ConfigFile, files: FileTexts, hash: string):
       log: server.log,
     }),
     store: file.store,
-    backends: new Map(Object.keys(file.backends).map((name) => [name, compileBackend(name, file, files)])),
+    backends: new Map(Object.keys(file.backends).map((name) => [name, compileBackend(name, file, named)])),
     policy,
     teams:
       file.teams && new Map(Object.entries(file.teams).map(([name, team]) => [name, compileTeam(name, team, policy)])),
@@ -37,20 +42,21 @@ export function compileConfig(file: ConfigFile, files: FileTexts, hash: string):
     attempts: file.defaults.attempts,
     retryBudget: file.defaults.retry_budget,
     tests: file.tests.map((test) => compileTest(test, policy)),
+    files: named.paths,
   });
 }
 
-function compileBackend(name: string, file: ConfigFile, files: FileTexts): BackendConfig {
+function compileBackend(name: string, file: ConfigFile, named: FileTexts): BackendConfig {
   const entry = file.backends[name]!;
   const { timeouts, probe } = file.defaults;
   const own = entry.timeouts ?? {};
-  const kind = (kinds as Record<string, { concurrent: boolean }>)[entry.kind]!;
-  const key = entry.api_key_file === undefined ? entry.api_key : files.get(entry.api_key_file)?.trim();
+  const kind = kinds[entry.kind];
+  const key = entry.api_key_file === undefined ? entry.api_key : named.files.get(entry.api_key_file)?.trim();
   const headers = Object.fromEntries(
     Object.entries(entry.headers ?? {}).map(([header, value]) => [header.toLowerCase(), value]),
   );
   if (key) headers.authorization = `Bearer ${key}`;
-  const tls = compileTls(entry.tls, files);
+  const tls = compileTls(entry.tls, named);
   return Object.freeze({
     name,
     kind: entry.kind,
@@ -78,11 +84,11 @@ function baseUrl(text: string): string {
   return url.origin + url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
 }
 
-function compileTls(entry: ConfigFile["backends"][string]["tls"], files: FileTexts): TlsOptions | undefined {
+function compileTls(entry: ConfigFile["backends"][string]["tls"], named: FileTexts): TlsOptions | undefined {
   if (entry === undefined) return undefined;
   const parts = Object.entries({ ca: entry.ca_file, cert: entry.cert_file, key: entry.key_file });
   return Object.fromEntries(
-    parts.flatMap(([name, path]) => (path === undefined ? [] : [[name, files.get(path)]])),
+    parts.flatMap(([name, path]) => (path === undefined ? [] : [[name, named.files.get(path)]])),
   ) as TlsOptions;
 }
 

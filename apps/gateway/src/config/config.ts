@@ -1,3 +1,4 @@
+import type { BackendKindName } from "@signalbox/backends";
 import type { ErrorCode } from "@signalbox/protocol";
 import type { Policy } from "@signalbox/router";
 import type { Address, Rate } from "./units.ts";
@@ -20,6 +21,8 @@ export interface Config {
   /** Further attempts as a share of all requests, 0 to 1. */
   readonly retryBudget: number;
   readonly tests: readonly PolicyTest[];
+  /** The files that the config names (`*_file`), as absolute paths. */
+  readonly files: readonly string[];
 }
 
 export interface ServerConfig {
@@ -47,8 +50,7 @@ export interface BackendTimeouts {
 
 export interface BackendConfig {
   readonly name: string;
-  /** A key of the registry of kinds. */
-  readonly kind: string;
+  readonly kind: BackendKindName;
   /** Without a slash at the end, and without `/v1`: the kind adds its paths. `auto` = found by the kind's `discover`. */
   readonly url: string;
   /** Headers to send with every request, `authorization` among them; lower-case names. A function, so that a printed config holds no secret. */

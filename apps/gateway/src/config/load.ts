@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { readFile as readFileFromDisk } from "node:fs/promises";
+import { readFile as readFileFromDisk, stat } from "node:fs/promises";
 import path from "node:path";
 import { backendProblems } from "./backend-problems.ts";
-import { compileConfig } from "./compile.ts";
+import { compileConfig, type FileTexts } from "./compile.ts";
 import type { Config } from "./config.ts";
 import { entriesOf, memberOf } from "./loose.ts";
 import { type ConfigError, formatPath, type Problem } from "./problems.ts";
@@ -28,6 +28,25 @@ export type LoadResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly errors: readonly ConfigError[] };
 
+/** Reads and checks a config file. Never rejects: a file that cannot be read is an error like any other. */
+export async function loadConfigFile(fileName: string, env: LoadOptions["env"]): Promise<LoadResult> {
+  const options = { env, fileName };
+  try {
+    const { size } = await stat(fileName);
+    if (size > maxConfigBytes) return failed([tooLarge(size)], options);
+    return await loadConfig(await readFileFromDisk(fileName, "utf8"), options);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const message = code === "ENOENT" ? "there is no such file" : `cannot be read (${code ?? String(error)})`;
+    return failed([{ path: [], message }], options);
+  }
+}
+
+const tooLarge = (bytes: number) => ({
+  path: [],
+  message: `${bytes} bytes; a config file has at most ${maxConfigBytes}`,
+});
+
 type Found = Problem & { readonly at?: Position };
 
 /**
@@ -36,8 +55,7 @@ type Found = Problem & { readonly at?: Position };
  */
 export async function loadConfig(text: string, options: LoadOptions): Promise<LoadResult> {
   const bytes = Buffer.byteLength(text);
-  if (bytes > maxConfigBytes)
-    return failed([{ path: [], message: `${bytes} bytes; a config file has at most ${maxConfigBytes}` }], options);
+  if (bytes > maxConfigBytes) return failed([tooLarge(bytes)], options);
   if (text.includes("\0")) return failed([{ path: [], message: "holds a NUL byte: not a text file" }], options);
   const source = readYaml(text, options.env);
   if (!source.readable || source.problems.some((problem) => problem.path.length === 0 && problem.at === undefined)) {
@@ -58,7 +76,7 @@ export async function loadConfig(text: string, options: LoadOptions): Promise<Lo
   if (!parsed.success || problems.length > 0) return failed(problems, options, source);
   const hash = createHash("sha256").update(text);
   for (const [name, content] of named.files) hash.update(`\0${name}\0${content}`);
-  return { ok: true, config: compileConfig(parsed.data, named.files, hash.digest("hex")) };
+  return { ok: true, config: compileConfig(parsed.data, named, hash.digest("hex")) };
 }
 
 function failed(problems: readonly Found[], options: LoadOptions, source?: YamlSource): LoadResult {
@@ -89,13 +107,15 @@ function withoutValues(message: string, source: YamlSource | undefined): string 
   return text;
 }
 
-interface NamedFiles {
+interface NamedFiles extends FileTexts {
   readonly files: Map<string, string>;
+  readonly paths: string[];
   readonly problems: Problem[];
 }
 
 async function readNamedFiles(value: unknown, options: LoadOptions): Promise<NamedFiles> {
   const files = new Map<string, string>();
+  const paths: string[] = [];
   const problems: Problem[] = [];
   const read = options.readFile ?? ((name: string) => readFileFromDisk(name, "utf8"));
   for (const [name, backend] of entriesOf(memberOf(value, "backends"))) {
@@ -110,8 +130,10 @@ async function readNamedFiles(value: unknown, options: LoadOptions): Promise<Nam
     ];
     for (const { path: where, file, pem } of wanted) {
       if (typeof file !== "string" || file === "") continue;
+      const absolute = path.resolve(path.dirname(options.fileName), file);
+      paths.push(absolute);
       try {
-        const content = await read(path.resolve(path.dirname(options.fileName), file));
+        const content = await read(absolute);
         const message = pem ? pemProblem(content) : keyProblem(content);
         if (message !== undefined) problems.push({ path: where, message: `«${file}» ${message}` });
         files.set(file, content);
@@ -122,7 +144,7 @@ async function readNamedFiles(value: unknown, options: LoadOptions): Promise<Nam
       }
     }
   }
-  return { files, problems };
+  return { files, paths, problems };
 }
 
 const pemProblem = (content: string) =>

@@ -1,3 +1,4 @@
+import { backendKindNames } from "@signalbox/backends";
 import { type ErrorCode, errorTable } from "@signalbox/protocol";
 import { z } from "zod";
 import { Condition } from "./condition-schema.ts";
@@ -14,9 +15,8 @@ import {
   section,
   size,
 } from "./fields.ts";
-import { backendKindNames, strategyNames } from "./registries.ts";
+import { strategyNames } from "./registries.ts";
 
-type Names = readonly [string, ...string[]];
 const text = () => z.string().min(1, "expected some text, not an empty string");
 
 const Server = section({
@@ -48,7 +48,7 @@ const BackendTimeouts = section({
 });
 
 export const Backend = section({
-  kind: oneOf(backendKindNames as unknown as Names).describe("Which engine answers there."),
+  kind: oneOf(backendKindNames).describe("Which engine answers there."),
   url: text().describe("http:// or https:// address of the engine; `auto` where the kind can find its own address."),
   api_key: text().optional().describe("Key that the engine wants, only as a variable; sent as a bearer token."),
   api_key_file: text().optional().describe("File with the key that the engine wants."),
@@ -92,7 +92,7 @@ export const ModelEntry = section({
     .min(1, "expected at least one { backend, model }")
     .describe("The backends that serve this model."),
   aliases: z.array(modelName()).default([]).describe("Other names that clients may use for it."),
-  strategy: oneOf(strategyNames as unknown as Names, ["prefix_affinity"])
+  strategy: oneOf(strategyNames, ["prefix_affinity"])
     .default("least_busy")
     .describe("In which order the backends are tried."),
   context: count().optional().describe("Tokens of prompt and reply together."),
