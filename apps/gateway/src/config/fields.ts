@@ -24,7 +24,7 @@ function unitField<T>(unit: Unit, pattern: string, parse: (text: string) => T | 
       context.addIssue({ code: "custom", message: wrongUnit(unit, value) });
       return z.NEVER;
     })
-    .meta({ pattern: `^(${pattern}${orVariable})$` });
+    .meta({ unit, pattern: `^(${pattern}${orVariable})$` });
 }
 
 function wrongUnit(unit: Unit, value: unknown): string {

@@ -17,6 +17,7 @@ import {
 } from "./fields.ts";
 import { strategyNames } from "./registries.ts";
 
+const variablePattern = String.raw`^\$\{[A-Za-z_][A-Za-z0-9_]*(:-)?\}$`;
 const text = () => z.string().min(1, "expected some text, not an empty string");
 
 const Server = section({
@@ -50,7 +51,10 @@ const BackendTimeouts = section({
 export const Backend = section({
   kind: oneOf(backendKindNames).describe("Which engine answers there."),
   url: text().describe("http:// or https:// address of the engine; `auto` where the kind can find its own address."),
-  api_key: text().optional().describe("Key that the engine wants, only as a variable; sent as a bearer token."),
+  api_key: text()
+    .meta({ pattern: variablePattern })
+    .optional()
+    .describe("Key that the engine wants, only as a variable; sent as a bearer token."),
   api_key_file: text().optional().describe("File with the key that the engine wants."),
   headers: z.record(z.string(), z.string()).optional().describe("Headers added to every request to this backend."),
   max_concurrent: count().optional().describe("Most requests under way at once; more go to another backend."),
@@ -119,7 +123,7 @@ const Limits = section({
 export const TeamEntry = section(
   {
     keys: z
-      .array(text())
+      .array(text().meta({ pattern: String.raw`^(sha256:[0-9a-fA-F]{64}|\$\{.+\})$` }))
       .min(1, "expected at least one key hash (signalbox keys create makes one)")
       .describe("SHA-256 hashes of the team's keys, as `sha256:` and 64 hex digits."),
     models: z.array(text()).optional().describe("Models that the team may use; all of them, and `auto`, unless given."),
