@@ -1,0 +1,170 @@
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { servedModels } from "./answers.ts";
+import { accepts, commandExists, freePort, start, stop, waitFor } from "./processes.ts";
+
+/** The key that every request carries; only Signalbox looks at it. */
+export const teamKey = "sk-signalbox-bench-3f9a1c5d7e2b4a6088d1";
+
+/** Something that stands between load and upstream and is measured. */
+export interface Contender {
+  readonly name: "bare" | "nginx" | "signalbox";
+  /** As a reader of the table knows it. */
+  readonly title: string;
+  /** Why it cannot run here; undefined = it can. */
+  readonly whyNot?: string;
+  /** Starts it on the measured core, in a folder of its own, before the upstream of this port. */
+  start(upstreamPort: number, folder: string): Promise<RunningContender>;
+}
+
+export interface RunningContender {
+  readonly pid: number;
+  readonly port: number;
+  stop(): Promise<void>;
+  /**
+   * Was everything done that is to be paid for, for this many requests?
+   * @throws Error that says what is missing.
+   */
+  verify?(requests: number): Promise<void>;
+}
+
+/** A yardstick from a script that takes its port and the upstream's URL. */
+function bare(script: string): Contender {
+  const file = basename(script);
+  return {
+    name: "bare",
+    title: `node:http + undici (bench/${file})`,
+    async start(upstreamPort) {
+      const port = await freePort();
+      const command = [process.execPath, script, String(port), `http://127.0.0.1:${upstreamPort}`];
+      const child = start("measured", command, ["ignore", "inherit", "inherit"]);
+      await waitFor(file, child, () => accepts(port));
+      return { pid: child.pid!, port, stop: () => stop(child) };
+    },
+  };
+}
+
+/** The yardstick of requests. */
+export const bareProxy = bare(fileURLToPath(import.meta.resolve("./bare-proxy.ts")));
+
+/** The yardstick of streams. */
+export const barePipe = bare(fileURLToPath(import.meta.resolve("./bare-pipe.ts")));
+
+/** nginx with one worker as a plain proxy, for scale. */
+export const nginx: Contender = {
+  name: "nginx",
+  title: "nginx, plain proxy",
+  ...(commandExists("nginx") ? {} : { whyNot: "no nginx on PATH (Debian: apt-get install nginx-light)" }),
+  async start(upstreamPort, folder) {
+    const port = await freePort();
+    writeFileSync(join(folder, "nginx.conf"), nginxConfig(port, upstreamPort, folder));
+    const command = ["nginx", "-p", folder, "-c", join(folder, "nginx.conf"), "-e", join(folder, "error.log")];
+    const child = start("measured", command, ["ignore", "inherit", "inherit"]);
+    await waitFor("nginx", child, () => accepts(port));
+    return { pid: child.pid!, port, stop: () => stop(child) };
+  },
+};
+
+function nginxConfig(port: number, upstreamPort: number, folder: string): string {
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+  return `
+daemon off;
+worker_processes 1;
+pid ${folder}/nginx.pid;
+error_log ${folder}/error.log;
+events { worker_connections 10000; }
+http {
+  access_log off;
+  keepalive_requests 100000000;
+  ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join("\n  ")}
+  upstream engine { server 127.0.0.1:${upstreamPort}; keepalive 128; keepalive_requests 100000000; }
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    location / {
+      proxy_pass http://engine;
+      proxy_http_version 1.1;
+      proxy_set_header connection "";
+      proxy_buffering off;
+      proxy_read_timeout 10m;
+    }
+  }
+}
+`;
+}
+
+const gatewayScript = join(import.meta.dirname, "../apps/gateway/src/main.ts");
+
+/** The gateway with keys, limits, routing, breaker, metrics and the log line, as a team would use it. */
+export const signalbox: Contender = {
+  name: "signalbox",
+  title: "Signalbox, everything on",
+  ...(existsSync(gatewayScript) ? {} : { whyNot: "apps/gateway/src/main.ts does not exist" }),
+  async start(upstreamPort, folder) {
+    const [port, admin] = [await freePort(), await freePort()];
+    const config = join(folder, "signalbox.yaml");
+    writeFileSync(config, signalboxConfig(port, admin, upstreamPort));
+    const logFile = join(folder, "signalbox.log");
+    const log = openSync(logFile, "a");
+    const child = start(
+      "measured",
+      [process.execPath, gatewayScript, "serve", "--config", config],
+      ["ignore", log, log],
+    );
+    closeSync(log);
+    await waitFor("signalbox", child, () => answersOk(`http://127.0.0.1:${admin}/readyz`));
+    return {
+      pid: child.pid!,
+      port,
+      stop: () => stop(child),
+      verify: (requests) => verifySignals(requests, logFile, `http://127.0.0.1:${admin}/metrics`),
+    };
+  },
+};
+
+function signalboxConfig(port: number, admin: number, upstreamPort: number): string {
+  const [small, large] = servedModels;
+  const hash = createHash("sha256").update(teamKey).digest("hex");
+  return `
+version: 1
+server: { listen: "127.0.0.1:${port}", admin: "127.0.0.1:${admin}", log: json }
+store: memory
+backends:
+  engine: { kind: vllm, url: "http://127.0.0.1:${upstreamPort}", max_concurrent: 10000 }
+models:
+  small: { on: [ { backend: engine, model: ${small} } ], aliases: [gpt-4o-mini], strategy: least_busy, context: 32k, tools: true, fallback: [large] }
+  large: { on: [ { backend: engine, model: ${large} } ], aliases: [gpt-4o], strategy: two_choices, context: 128k, tools: true }
+routing:
+  - { when: { has_tools: true, complexity: ">= moderate" }, use: large }
+  - { when: { complexity: simple, tokens: "< 2k" }, use: small }
+  - { use: large }
+teams:
+  bench: { keys: ["sha256:${hash}"], models: [auto, small, large], limits: { requests: 100M/min, tokens: 100000M/min, concurrent: 10000 } }
+defaults: { timeouts: { connect: 2s, first_token: 30s, idle: 10m, total: 30m }, attempts: 3, retry_budget: 20% }
+`;
+}
+
+async function answersOk(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url);
+    await response.arrayBuffer();
+    return response.status === 200;
+  } catch {
+    return false;
+  }
+}
+
+async function verifySignals(requests: number, logFile: string, metricsUrl: string): Promise<void> {
+  const lines = readFileSync(logFile).reduce((count, byte) => (byte === 10 ? count + 1 : count), 0);
+  if (lines < requests) throw new Error(`signalbox logged ${lines} lines for ${requests} requests`);
+  const metrics = await (await fetch(metricsUrl)).text();
+  if (!/^signalbox_\w+\{.*\} \d/m.test(metrics)) throw new Error("signalbox has no metrics of its requests");
+}
+
+/** Starts a contender in a new folder under `folder`. */
+export async function startIn(folder: string, contender: Contender, upstreamPort: number): Promise<RunningContender> {
+  const own = join(folder, `${contender.name}-${performance.now().toFixed(0)}`);
+  mkdirSync(own, { recursive: true });
+  return contender.start(upstreamPort, own);
+}
