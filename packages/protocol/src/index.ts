@@ -13,7 +13,7 @@ export {
 export { type Reply, ReplyEvent } from "./reply.ts";
 export { readUsage, type Usage } from "./usage.ts";
 export type { FailureCause, Outcome, OutcomeKind, UpstreamError } from "./outcome.ts";
-export { type Transport, TransportError, type TransportRequest, type TransportResponse } from "./transport.ts";
+export { type Transport, TransportError, type TransportExchange, type TransportRequest, type TransportResponse } from "./transport.ts";
 export { type JsonCaps, type JsonMember, scanMembers, spliceMembers } from "./json-members.ts";
 export { createSseDecoder, type SseDecoder } from "./sse-decoder.ts";
 export { createLedger, type EventKind, type Ledger } from "./ledger.ts";

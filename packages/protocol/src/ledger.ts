@@ -118,7 +118,7 @@ export function createLedger(endpoint: Endpoint): Ledger {
       return "content";
     }
     const { choices } = reply;
-    if (!Array.isArray(choices)) return usage !== undefined && choices === undefined ? "usage" : "malformed";
+    if (!Array.isArray(choices)) return reply.usage ? "usage" : "malformed";
     if (choices.length === 0) return reply.usage ? "usage" : "quiet";
     let kind: EventKind = "quiet";
     for (const choice of choices as unknown[]) {

@@ -1,10 +1,7 @@
 /** The one way bytes reach a backend. Small, so that another HTTP client can be put behind it. */
 export interface Transport {
-  /**
-   * Sends a request; resolves when response headers are there. Redirects are not followed.
-   * @throws TransportError `connect` (refused, DNS, TLS, connect timeout), `reset` (closed before headers), `malformed`.
-   */
-  open(request: TransportRequest): Promise<TransportResponse>;
+  /** Sends a request at once. Redirects are not followed. */
+  open(request: TransportRequest): TransportExchange;
   /** Closes idle connections and waits for those in use. */
   close(): Promise<void>;
 }
@@ -15,8 +12,16 @@ export interface TransportRequest {
   readonly path: string;
   readonly headers: Record<string, string>;
   readonly body: Uint8Array | undefined;
-  /** Aborting closes the socket, in every phase. */
-  readonly signal: AbortSignal;
+}
+
+export interface TransportExchange {
+  /**
+   * Resolves when response headers are there.
+   * @throws TransportError `connect` (refused, DNS, TLS, connect timeout), `reset` (closed before headers), `malformed`, `aborted`.
+   */
+  readonly response: Promise<TransportResponse>;
+  /** Drops the connection, in every phase. Safe to call at any time, also after the end. */
+  abort(): void;
 }
 
 export interface TransportResponse {
@@ -28,9 +33,7 @@ export interface TransportResponse {
    * socket buffer: a reader that does not pull pauses the backend.
    * @throws TransportError `cut` when the connection breaks before the body's end.
    */
-  read(): Promise<Uint8Array | undefined>;
-  /** Drops the connection. Safe to call at any time, also after the end. */
-  abort(): void;
+  read(): Promise<Buffer | undefined>;
 }
 
 /** A fault on the wire. `message` names the backend, what happened and the number. */
