@@ -107,7 +107,7 @@ describe.each(backendKindNames)("%s", (name: BackendKindName) => {
   });
 
   test.each(Object.entries(outages))("is down, with a reason, at %s", async (_what, get) => {
-    // Signs of a page, as in a reason that quotes one.
+    // No "<": a reason never quotes a page.
     expect(await kind.probe(get)).toMatchObject({ status: "down", reason: expect.stringMatching(/^[^<]{5,500}$/) });
   });
 

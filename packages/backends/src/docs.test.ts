@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { kindCases } from "./kind-cases.ts";
+import { backendKindNames, kinds } from "./kinds.ts";
+import { replay } from "./recording.ts";
+
+const page = readFileSync(new URL("../../../docs/backends.md", import.meta.url), "utf8");
+const sections = new Map(
+  page
+    .split(/^## /m)
+    .slice(1)
+    .map((section) => [section.slice(0, section.indexOf("\n")), section]),
+);
+
+test("the table names every kind, its title, port and concurrency, and no other", () => {
+  const rows = page.split("\n").filter((line) => /^\| `\w+` \|(?:[^|]+\|){3}$/.test(line));
+  const expected = backendKindNames.map((name) => {
+    const { title, defaultPort, concurrent, discover } = kinds[name];
+    const port = defaultPort ?? (discover === undefined ? "none" : "found at each start");
+    return `| \`${name}\` | ${title} | ${port} | ${concurrent ? "many" : "one"} |`;
+  });
+  expect(rows).toEqual(expected);
+});
+
+test("every kind has a section, in the order of the registry, and there is none of another", () => {
+  const titles = [...sections.keys()].filter((title) => /: `\w+`$/.test(title));
+  expect(titles).toEqual(backendKindNames.map((name) => `${kinds[name].title}: \`${name}\``));
+});
+
+describe.each(backendKindNames)("the section of %s", (name) => {
+  const kind = kinds[name];
+  const section = sections.get(`${kind.title}: \`${name}\``) ?? "";
+  const lineOf = (label: string) => section.split("\n").find((line) => line.startsWith(`- ${label}: `)) ?? "";
+  const paths = (line: string) => [...line.matchAll(/`(\/[^`]*)`/g)].map(([, path]) => path);
+
+  test("lists the endpoints that the kind offers", () => {
+    expect(paths(lineOf("Endpoints"))).toEqual(Object.values(kind.paths));
+  });
+
+  test("lists what its probes ask", async () => {
+    const asked = new Set<string>();
+    for (const engine of kindCases[name].engines) {
+      const get = replay(engine);
+      await kind.probe((path) => {
+        asked.add(path);
+        return get(path);
+      });
+    }
+    expect(new Set(paths(lineOf("Probe")))).toEqual(asked);
+  });
+
+  test("says what it tells of its load", () => {
+    const tells = kindCases[name].finds.load !== undefined;
+    expect(lineOf("Load").startsWith("- Load: none"), lineOf("Load")).toBe(!tells);
+    expect(lineOf("Load")).not.toBe("");
+  });
+
+  test("names every field that the kind edits", () => {
+    for (const { edits } of kindCases[name].edits) {
+      for (const field of Object.keys(edits)) expect(section).toContain(field);
+    }
+  });
+
+  test("names the header that the kind's load comes in", () => {
+    for (const header of Object.keys(kind.requestHeaders ?? {}))
+      expect(section).toContain(header.replace("-format", ""));
+  });
+});
