@@ -12,7 +12,12 @@ export interface FileTexts {
 }
 
 /** Turns a file that was found right into what the gateway runs by. */
-export function compileConfig(file: ConfigFile, named: FileTexts, hash: string): Config {
+export function compileConfig(
+  file: ConfigFile,
+  named: FileTexts,
+  hash: string,
+  lineOfTest: (index: number) => number,
+): Config {
   const timeouts = {
     connectMs: file.defaults.timeouts.connect,
     firstTokenMs: file.defaults.timeouts.first_token,
@@ -41,7 +46,7 @@ export function compileConfig(file: ConfigFile, named: FileTexts, hash: string):
     timeouts: Object.freeze(timeouts),
     attempts: file.defaults.attempts,
     retryBudget: file.defaults.retry_budget,
-    tests: file.tests.map((test) => compileTest(test, policy)),
+    tests: file.tests.map((test, index) => compileTest(test, policy, lineOfTest(index))),
     files: named.paths,
   });
 }
@@ -146,12 +151,13 @@ function compileTeam(name: string, entry: NonNullable<ConfigFile["teams"]>[strin
   });
 }
 
-function compileTest(test: ConfigFile["tests"][number], policy: Policy): PolicyTest {
+function compileTest(test: ConfigFile["tests"][number], policy: Policy, line: number): PolicyTest {
   const { request, expect } = test;
   const { model, reason, error } = expect;
   const optional = { tools: request.tools, response_format: request.response_format, max_tokens: request.max_tokens };
   return Object.freeze({
     name: test.name,
+    line,
     team: request.team,
     body: Object.freeze({
       model: request.model,

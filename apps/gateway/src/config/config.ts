@@ -90,6 +90,8 @@ export interface Limits {
 /** A request and what must come of it. */
 export interface PolicyTest {
   readonly name: string;
+  /** Where it stands in the file, from 1. */
+  readonly line: number;
   /** Undefined = a team that may use everything. */
   readonly team: string | undefined;
   /** The body of a chat request. */

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { readFile as readFileFromDisk, stat } from "node:fs/promises";
 import path from "node:path";
+import { openTeam } from "../teams/keys.ts";
 import { backendProblems } from "./backend-problems.ts";
 import { compileConfig, type FileTexts } from "./compile.ts";
 import type { Config } from "./config.ts";
 import { entriesOf, memberOf } from "./loose.ts";
 import { type ConfigError, formatPath, type Problem } from "./problems.ts";
 import { referenceProblems } from "./references.ts";
+import { findDeadRules } from "./registries.ts";
 import { ConfigFile } from "./schema.ts";
 import { schemaProblems } from "./schema-problems.ts";
 import { settingProblems } from "./setting-problems.ts";
@@ -76,7 +78,17 @@ export async function loadConfig(text: string, options: LoadOptions): Promise<Lo
   if (!parsed.success || problems.length > 0) return failed(problems, options, source);
   const hash = createHash("sha256").update(text);
   for (const [name, content] of named.files) hash.update(`\0${name}\0${content}`);
-  return { ok: true, config: compileConfig(parsed.data, named, hash.digest("hex")) };
+  const config = compileConfig(parsed.data, named, hash.digest("hex"), (index) => source.locate(["tests", index]).line);
+  const dead = deadRules(config);
+  return dead.length > 0 ? failed(dead, options, source) : { ok: true, config };
+}
+
+function deadRules(config: Config): Problem[] {
+  const teams = config.teams?.keys() ?? [openTeam.name];
+  return findDeadRules(config.policy.rules, { teams }).map(({ rule, index, why }) => {
+    const name = rule.label === `routing.${index}` ? "this rule" : `the rule «${rule.label}»`;
+    return { path: ["routing", index], message: `${name} can never match: ${why}` };
+  });
 }
 
 function failed(problems: readonly Found[], options: LoadOptions, source?: YamlSource): LoadResult {

@@ -62,7 +62,7 @@ function keyMessage(key: string): string {
   if (digits !== undefined && /^sha/i.test(key)) return `a hash has 64 hex digits, and this one has ${digits.length}`;
   if (/^sha256:/i.test(key))
     return "a hash is `sha256:` and 64 hex digits (0-9, a-f), and this one holds other characters";
-  return "a secret stands in the file: keys are given as `sha256:` and the hash (signalbox keys create prints both; signalbox keys hash gives that of a key you have)";
+  return "a secret stands in the file: keys are given as `sha256:` and the hash (`signalbox keys create` prints both)";
 }
 
 function thresholdProblems(value: unknown): Problem[] {

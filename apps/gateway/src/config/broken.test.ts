@@ -1,0 +1,64 @@
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { checkConfig } from "./check.ts";
+
+const folder = fileURLToPath(new URL("./broken/", import.meta.url));
+
+/** File -> the start of each line that must be printed, and the word that it must name. */
+const expected: Record<string, readonly (readonly [place: string, word: string])[]> = {
+  "misspelled-key.yaml": [["6:5: backends.gpu-1.max_concurency: ", "did you mean «max_concurrent»?"]],
+  "unknown-backend.yaml": [["8:20: models.large.on[1].backend: ", "did you mean «gpu-1»?"]],
+  "unknown-kind.yaml": [["3:18: backends.gpu-1.kind: ", "did you mean «vllm»?"]],
+  "unknown-strategy.yaml": [["7:15: models.large.strategy: ", "did you mean «round_robin»?"]],
+  "wrong-unit.yaml": [
+    ["8:18: defaults.timeouts.first_token: ", "did you mean «30s»?"],
+    ["9:17: defaults.retry_budget: ", "did you mean «20%»?"],
+  ],
+  "fallback-circle.yaml": [["7:49: models.small.fallback[0]: ", "large -> medium -> small -> large"]],
+  "literal-secret.yaml": [
+    ["6:14: backends.gpu-1.api_key: ", "$" + "{NAME}"],
+    ["12:9: teams.search.keys[0]: ", "sha256:"],
+  ],
+  "unknown-model-in-rule.yaml": [
+    ["8:27: routing[0].when.complexity: ", "did you mean «moderate»?"],
+    ["9:15: routing[1].when.has_tool: ", "did you mean «has_tools»?"],
+    ["10:12: routing[2].use: ", "did you mean «large»?"],
+  ],
+  "duplicate-key.yaml": [
+    ["6:3: ", "«large» stands here twice"],
+    ["6:48: models.large.strategy: ", "did you mean «ordered»?"],
+  ],
+  "open-to-all.yaml": [
+    ["2:19: server.listen: ", "127.0.0.1:8080"],
+    ["6:48: models.large.aliases[0]: ", "«auto» is reserved"],
+  ],
+  "not-yaml.yaml": [["4:1: ", "end with a }"]],
+  "dead-rule.yaml": [["10:5: routing[2]: ", "routing.1"]],
+  "unknown-team.yaml": [
+    ["7:21: routing[0].when.team: ", "did you mean «payments»?"],
+    ["12:20: teams.payments.models[1]: ", "did you mean «large»?"],
+    ["13:25: teams.payments.limits.requests: ", "did you mean «600/min»?"],
+    ["14:5: teams.payments.budget: ", "not available in this version"],
+  ],
+};
+
+test("every broken file is expected here", () => {
+  const files = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
+  expect(files.sort()).toEqual(Object.keys(expected).sort());
+});
+
+test.each(Object.entries(expected))(
+  "%s: each error names its line, its column and the likely word",
+  async (name, errors) => {
+    const { ok, output } = await checkConfig(`${folder}${name}`, {});
+    const printed = output.trimEnd().split("\n");
+    expect(ok).toBe(false);
+    expect(printed.pop()).toBe(errors.length === 1 ? "1 error" : `${errors.length} errors`);
+    expect(printed).toHaveLength(errors.length);
+    errors.forEach(([place, word], index) => {
+      expect(printed[index]).toContain(`${name}:${place}`);
+      expect(printed[index]).toContain(word);
+    });
+  },
+);
