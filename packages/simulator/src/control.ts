@@ -29,20 +29,22 @@ export function describeStats(engine: Engine): Record<string, unknown> {
   };
 }
 
+const isRefusal = (input: unknown): boolean => (input as { kind?: unknown } | null)?.kind === "refuse";
+
 function setFaults(engine: Engine, exchange: Exchange): void {
   try {
     const input: unknown = JSON.parse(exchange.request.body.toString() || "null");
-    const list = Array.isArray(input) ? input : [input];
-    const answer = list.map((entry: unknown) => entry);
-    // The answer leaves before a fault of the listener closes the connection that it goes out on.
-    const names = answer
-      .filter((entry) => (entry as { kind?: unknown } | null)?.kind !== "refuse")
-      .map((entry) => engine.faults.set(entry));
-    const refusals = answer.filter((entry) => (entry as { kind?: unknown } | null)?.kind === "refuse");
-    if (refusals.length === 0) return sendJson(exchange, 200, { set: names });
-    exchange.close = true;
-    sendJson(exchange, 200, { set: [...names, "refuse"] });
-    exchange.socket.once("finish", () => setImmediate(() => engine.faults.set(refusals[0])));
+    const wanted: unknown[] = Array.isArray(input) ? input : [input];
+    const set: string[] = wanted.filter((entry) => !isRefusal(entry)).map((entry) => engine.faults.set(entry));
+    const refusal = wanted.find(isRefusal);
+    if (refusal !== undefined) {
+      // The answer leaves before the connection that it goes out on is closed.
+      engine.faults.check(refusal);
+      exchange.close = true;
+      exchange.socket.once("finish", () => setImmediate(() => engine.faults.set(refusal)));
+      set.push("refuse");
+    }
+    sendJson(exchange, 200, { set });
   } catch (error) {
     sendJson(exchange, 400, { error: error instanceof Error ? error.message : String(error) });
   }

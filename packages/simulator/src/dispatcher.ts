@@ -56,6 +56,9 @@ export function createDispatcher(engine: Engine): ExchangeHandler {
     const entry = log.add({ method, path, headers, headBytes, bodyBytes: body.length, body: kept });
     const endpoint = endpoints.get(`${method} ${path}`);
     if (endpoint !== undefined) log.stats.inference += 1;
+    exchange.onSettled(() => {
+      entry.endedAt = Date.now();
+    });
     exchange.onAbort(() => {
       entry.abortedAt = Date.now();
       log.stats.aborted += 1;

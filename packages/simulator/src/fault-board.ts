@@ -37,6 +37,8 @@ export interface ActiveStrike {
 export interface FaultBoard {
   /** Sets one more fault; throws an Error that names each wrong field. */
   set(input: unknown): FaultName;
+  /** Throws as `set` does, and sets nothing. */
+  check(input: unknown): void;
   clear(): void;
   /** The first fault that strikes this request, counted; undefined = none. `endpoint` is missing for probes. */
   strike(engine: Engine, exchange: Exchange, endpoint: Endpoint | undefined): ActiveStrike | undefined;
@@ -75,6 +77,14 @@ function concerns(set: SetFault, path: string, endpoint: Endpoint | undefined): 
   return endpoints === undefined || endpoints.includes(endpoint);
 }
 
+/** A fault of streams lets whole answers pass uncounted, and one of whole answers lets streams pass. */
+function canAct(fault: Fault, exchange: Exchange): boolean {
+  if (fault.applies?.(exchange) === false) return false;
+  if (fault.answer !== undefined || fault.head !== undefined) return true;
+  const streamed = /"stream"\s*:\s*true/.test(exchange.request.body.toString("latin1"));
+  return (streamed ? fault.stream : fault.whole) !== undefined;
+}
+
 /** An empty board; `random` gives numbers in [0, 1) for probabilities. `onSet` hears of each fault that is set. */
 export function createFaultBoard(random: () => number, onSet: (fault: Fault, args: unknown) => void): FaultBoard {
   let active: SetFault[] = [];
@@ -85,13 +95,14 @@ export function createFaultBoard(random: () => number, onSet: (fault: Fault, arg
       else active.push(set);
       return set.name;
     },
+    check: (input) => void parse(input),
     clear: () => {
       active = [];
     },
     strike: (engine, exchange, endpoint) => {
       for (const set of active) {
         if (!concerns(set, exchange.request.path, endpoint)) continue;
-        if (set.fault.applies?.(exchange) === false) continue;
+        if (!canAct(set.fault, exchange)) continue;
         if (set.common.probability < 1 && random() >= set.common.probability) continue;
         set.left -= 1;
         if (set.left <= 0) active = active.filter((other) => other !== set);

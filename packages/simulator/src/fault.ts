@@ -25,7 +25,7 @@ export interface Fault<Schema extends z.ZodType = z.ZodType> {
   /** Changes the head of a genuine answer. */
   head?(strike: Strike<z.infer<Schema>>, head: ResponseHead): ResponseHead;
   /** Stands between the engine and the socket for a streamed answer. */
-  stream?(strike: Strike<z.infer<Schema>>, inner: Outlet): Outlet;
+  stream?(strike: Strike<z.infer<Schema>>, inner: Outlet, head: string): Outlet;
   /** Sends a whole answer in its own way. */
   whole?(strike: Strike<z.infer<Schema>>, head: ResponseHead, body: string): void;
   /** Acts on the listener when it is set. */

@@ -40,6 +40,7 @@ export class Exchange {
   /** Bytes handed to the socket for this answer. */
   bytesSent = 0;
   private readonly abortListeners: (() => void)[] = [];
+  private readonly settleListeners: (() => void)[] = [];
   private readonly onDone: (exchange: Exchange) => void;
 
   constructor(
@@ -60,6 +61,12 @@ export class Exchange {
   onAbort(listener: () => void): void {
     if (this.aborted) listener();
     else this.abortListeners.push(listener);
+  }
+
+  /** Calls back when nothing more will be sent, for whatever reason; at once if that is so. */
+  onSettled(listener: () => void): void {
+    if (this.done || this.aborted) listener();
+    else this.settleListeners.push(listener);
   }
 
   /** The whole answer: head with a length, and its body. */
@@ -101,7 +108,21 @@ export class Exchange {
   finish(): void {
     if (this.done) return;
     this.done = true;
+    this.settle();
     this.onDone(this);
+  }
+
+  /** Takes the connection away: with a FIN, or with a RST once what was written has left. */
+  drop(how: "close" | "reset"): void {
+    if (this.done) return;
+    this.done = true;
+    this.settle();
+    if (how === "close") this.socket.destroy();
+    else this.socket.write("", () => setImmediate(() => this.socket.resetAndDestroy()));
+  }
+
+  private settle(): void {
+    for (const listener of this.settleListeners) listener();
   }
 
   /** The client has room for more bytes. */
@@ -114,6 +135,7 @@ export class Exchange {
     if (this.done || this.aborted) return;
     this.aborted = true;
     for (const listener of this.abortListeners) listener();
+    this.settle();
   }
 }
 

@@ -117,7 +117,7 @@ function enqueue(job: Job): void {
     return;
   }
   if (!ticket.started) streamed?.queued();
-  exchange.onAbort(() => {
+  exchange.onSettled(() => {
     stop?.();
     ticket.leave();
   });
@@ -139,8 +139,9 @@ function openStream(job: Job): OpenStream {
     job.entry.status = 200;
     const plain: ResponseHead = { status: 200, contentType: kind.streamType, length: undefined, close: exchange.close };
     const head = strike?.fault.head?.(strike.strike, plain) ?? plain;
-    const inner = createChunkedOutlet(exchange, kind.head(head));
-    opened = strike?.fault.stream?.(strike.strike, inner) ?? inner;
+    const headText = kind.head(head);
+    const inner = createChunkedOutlet(exchange, headText);
+    opened = strike?.fault.stream?.(strike.strike, inner, headText) ?? inner;
     opened.begin();
     return opened;
   };

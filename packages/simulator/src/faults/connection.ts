@@ -3,7 +3,7 @@ import { defineFault, NO_ARGS } from "../fault.ts";
 
 /** Nothing listens for a while. */
 export const refuse = defineFault({
-  does: "resets every connection and stops listening; listens again on the same port after `ms`, or when faults are cleared",
+  does: "resets every connection and stops listening; listens again on the same port after `ms`, or when faults are cleared by a program",
   args: z.strictObject({ ms: z.number().min(0).optional() }),
   set: (engine, args) => {
     void engine.refuse(args.ms);
@@ -19,5 +19,12 @@ export const silence = defineFault({
 export const reset = defineFault({
   does: "resets the connection (RST) before any byte of an answer",
   args: NO_ARGS,
-  answer: ({ exchange }) => exchange.socket.resetAndDestroy(),
+  answer: ({ exchange }) => exchange.drop("reset"),
+});
+
+export const staleConnection = defineFault({
+  does: "closes a kept connection without an answer when it is used again; a first request on a connection is answered",
+  args: NO_ARGS,
+  applies: (exchange) => exchange.ordinal > 1,
+  answer: ({ exchange }) => exchange.drop("close"),
 });
