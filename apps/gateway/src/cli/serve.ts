@@ -1,0 +1,70 @@
+import { readFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import { formatError } from "../config/problems.ts";
+import { watchConfig } from "../config/reload.ts";
+import { type Gateway, startGateway } from "../runtime/gateway.ts";
+import { type Command, UsageError } from "./command.ts";
+
+const DEFAULT_FILE = "signalbox.yaml";
+
+/** `signalbox serve`: the gateway, until SIGTERM or SIGINT. */
+export const serve: Command = {
+  summary: "run the gateway",
+  usage: "serve [--config FILE]   (default: signalbox.yaml)",
+  async run(args) {
+    const { values } = parseArgs({ args, options: { config: { type: "string", short: "c", default: DEFAULT_FILE } } });
+    const config = await readConfig(values.config);
+    if (config === undefined) return 1;
+    const gateway = await startGateway({ config });
+    const { host, port } = config.server.listen;
+    gateway.log.info("listening", { url: gateway.url, admin: gateway.adminUrl, config: values.config, address: `${host}:${port}` });
+    const watcher = watchConfig({
+      path: values.config,
+      env: process.env,
+      current: config,
+      onChange: (next) => gateway.apply(next),
+      onEvent: (event) => {
+        if (!event.ok) gateway.reloadFailed(event.errors.map(formatError));
+        else if (event.needsRestart.length > 0) gateway.log.warn("these settings need a restart", { settings: event.needsRestart });
+      },
+    });
+    await untilStopped(gateway);
+    await watcher.close();
+    return 0;
+  },
+};
+
+/** Reads a config file; prints every error of it. Undefined = there were some. */
+export async function readConfig(path: string): Promise<Config | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new UsageError(`${path}: ${code === "ENOENT" ? "there is no such file" : String(error)}`);
+  }
+  const loaded = await loadConfig(text, { env: process.env, fileName: path });
+  if (loaded.ok) return loaded.config;
+  for (const error of loaded.errors) console.error(formatError(error));
+  return undefined;
+}
+
+/** Waits for SIGTERM or SIGINT, then drains; the same signal again stops at once. */
+export async function untilStopped(gateway: Gateway): Promise<void> {
+  await new Promise<void>((resolve) => {
+    let stopping = false;
+    const onSignal = (): void => {
+      if (stopping) {
+        void gateway.close().then(resolve);
+        return;
+      }
+      stopping = true;
+      gateway.log.info("draining", { in_flight: gateway.serving.signals.inFlight });
+      void gateway.drain().then(resolve);
+    };
+    process.on("SIGTERM", onSignal);
+    process.on("SIGINT", onSignal);
+  });
+}

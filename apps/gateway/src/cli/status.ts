@@ -1,0 +1,56 @@
+import { parseArgs } from "node:util";
+import type { BackendStatus, Status } from "../routes/status.ts";
+import type { Command } from "./command.ts";
+
+const TIMEOUT_MS = 5000;
+
+/** `signalbox status`: what a running gateway says of its backends, as a table. */
+export const status: Command = {
+  summary: "show the backends of a running gateway",
+  usage: "status [--admin URL] [--json]   (default: http://127.0.0.1:9090)",
+  async run(args) {
+    const { values } = parseArgs({
+      args,
+      options: { admin: { type: "string", default: "http://127.0.0.1:9090" }, json: { type: "boolean", default: false } },
+    });
+    const base = values.admin.includes("://") ? values.admin : `http://${values.admin}`;
+    let answer: Status;
+    try {
+      const response = await fetch(new URL("/status", base), { signal: AbortSignal.timeout(TIMEOUT_MS) });
+      answer = (await response.json()) as Status;
+    } catch (error) {
+      const cause = (error as { cause?: Error }).cause?.message ?? String(error);
+      console.error(`no gateway answers at ${base}: ${cause}`);
+      return 1;
+    }
+    console.log(values.json ? JSON.stringify(answer, null, 2) : statusTable(answer));
+    return answer.ready ? 0 : 1;
+  },
+};
+
+/** The table that `signalbox status` prints. */
+export function statusTable(status: Status): string {
+  const head = ["BACKEND", "KIND", "HEALTH", "BREAKER", "IN FLIGHT", "QUEUE", "KV", "MODELS", "ADDRESS"];
+  const rows = [head, ...status.backends.map(backendRow)];
+  const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
+  const state = status.ready ? "ready" : `not ready: ${status.reason}`;
+  return [`signalbox ${status.version} · ${state} · ${status.in_flight} in flight · up ${status.uptime_seconds} s`, "", ...lines].join("\n");
+}
+
+function backendRow(backend: BackendStatus): string[] {
+  const { health, load } = backend;
+  const loaded = backend.models.filter((model) => model.loaded === true).length;
+  const knowsLoaded = backend.models.some((model) => model.loaded !== null);
+  return [
+    backend.name,
+    backend.kind,
+    health.status === "ready" ? "ready" : `${health.status} (${health.reason.slice(0, 40)})`,
+    backend.cooling_down_seconds > 0 ? `${backend.breaker}, cooling ${backend.cooling_down_seconds} s` : backend.breaker,
+    backend.max_concurrent === null ? String(backend.in_flight) : `${backend.in_flight}/${backend.max_concurrent}`,
+    load.waiting === null ? "-" : String(load.waiting),
+    load.kv_use === null ? "-" : `${Math.round(load.kv_use * 100)} %`,
+    knowsLoaded ? `${loaded} of ${backend.models.length} loaded` : String(backend.models.length),
+    backend.address,
+  ];
+}

@@ -1,0 +1,239 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { GatewayError } from "@signalbox/protocol";
+import type { Context } from "hono";
+
+/** A response's headers, as a flat list of names and values (Node's cheapest form). */
+export type HeaderList = string[];
+
+/**
+ * One HTTP request and the way back to its client. The only file that knows both ways: Node's own streams where there
+ * are any, and the Web's Request and Response otherwise (`app.request()`, other runtimes).
+ */
+export interface HttpExchange {
+  header(name: string): string | undefined;
+  /** How many times a header was sent. */
+  headerCount(name: string): number;
+  readonly remoteAddress: string;
+  /** Calls back when the client has left before its answer was complete. */
+  onClientGone(callback: () => void): void;
+  /**
+   * The body, whole.
+   * @throws GatewayError `request_too_large` over `maxBytes`, `client_closed_request`.
+   */
+  readBody(maxBytes: number): Promise<Buffer>;
+  /** Answers whole. */
+  send(status: number, headers: HeaderList, body: Buffer | string): void;
+  /** Begins an answer in pieces. */
+  start(status: number, headers: HeaderList): void;
+  /** A piece of a begun answer. A promise when the client reads more slowly than we write; rejects when it stops reading for `stallMs`. */
+  write(piece: Buffer, stallMs: number): Promise<void> | undefined;
+  end(): void;
+  /** True when pieces go out by themselves, so that the handler can wait for the end. */
+  readonly streams: boolean;
+  /** What the Hono handler returns; resolves when there is something to return. */
+  readonly response: Response | Promise<Response>;
+}
+
+interface NodeBindings {
+  incoming?: IncomingMessage;
+  outgoing?: ServerResponse;
+}
+
+/** The exchange behind a Hono context. */
+export function exchangeOf(c: Context): HttpExchange {
+  const { incoming, outgoing } = (c.env ?? {}) as NodeBindings;
+  return incoming !== undefined && outgoing !== undefined ? new NodeExchange(incoming, outgoing) : new WebExchange(c.req.raw);
+}
+
+function tooLarge(maxBytes: number): GatewayError {
+  return new GatewayError("request_too_large", `the request body is larger than ${maxBytes} bytes`);
+}
+
+function clientLeft(): GatewayError {
+  return new GatewayError("client_closed_request", "the client closed the connection");
+}
+
+class NodeExchange implements HttpExchange {
+  readonly streams = true;
+  readonly response = RESPONSE_ALREADY_SENT;
+  readonly #incoming: IncomingMessage;
+  readonly #outgoing: ServerResponse;
+
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse) {
+    this.#incoming = incoming;
+    this.#outgoing = outgoing;
+  }
+
+  get remoteAddress(): string {
+    return this.#incoming.socket.remoteAddress ?? "";
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#incoming.headers[name];
+    return typeof value === "string" ? value : value?.join(", ");
+  }
+
+  headerCount(name: string): number {
+    const raw = this.#incoming.rawHeaders;
+    let count = 0;
+    for (let i = 0; i < raw.length; i += 2) {
+      if (raw[i]!.length === name.length && raw[i]!.toLowerCase() === name) count++;
+    }
+    return count;
+  }
+
+  onClientGone(callback: () => void): void {
+    this.#outgoing.once("close", () => {
+      if (!this.#outgoing.writableFinished) callback();
+    });
+  }
+
+  readBody(maxBytes: number): Promise<Buffer> {
+    const incoming = this.#incoming;
+    const declared = Number(incoming.headers["content-length"] ?? 0);
+    if (declared > maxBytes) return Promise.reject(this.#refuseBody(maxBytes));
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      let length = 0;
+      incoming.on("data", (chunk: Buffer) => {
+        length += chunk.length;
+        if (length > maxBytes) {
+          incoming.removeAllListeners("data");
+          reject(this.#refuseBody(maxBytes));
+        } else chunks.push(chunk);
+      });
+      incoming.on("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+      incoming.on("error", () => reject(clientLeft()));
+      incoming.on("close", () => {
+        if (!incoming.complete) reject(clientLeft());
+      });
+    });
+  }
+
+  /** Answers without reading the rest, and lets the connection go when the answer is out. */
+  #refuseBody(maxBytes: number): GatewayError {
+    this.#outgoing.shouldKeepAlive = false;
+    this.#incoming.resume();
+    return tooLarge(maxBytes);
+  }
+
+  send(status: number, headers: HeaderList, body: Buffer | string): void {
+    const outgoing = this.#outgoing;
+    if (outgoing.headersSent || outgoing.destroyed) return;
+    headers.push("content-length", String(Buffer.byteLength(body)));
+    outgoing.writeHead(status, headers);
+    outgoing.end(body);
+  }
+
+  start(status: number, headers: HeaderList): void {
+    if (!this.#outgoing.destroyed) this.#outgoing.writeHead(status, headers);
+  }
+
+  write(piece: Buffer, stallMs: number): Promise<void> | undefined {
+    const outgoing = this.#outgoing;
+    if (outgoing.destroyed) return Promise.reject(clientLeft());
+    if (outgoing.write(piece)) return undefined;
+    return new Promise((resolve, reject) => {
+      const settle = (left: boolean): void => {
+        clearTimeout(timer);
+        outgoing.off("drain", onDrain);
+        outgoing.off("close", onClose);
+        if (left) reject(clientLeft());
+        else resolve();
+      };
+      const onDrain = (): void => settle(false);
+      const onClose = (): void => settle(true);
+      const timer = setTimeout(() => {
+        outgoing.destroy();
+        settle(true);
+      }, stallMs);
+      outgoing.once("drain", onDrain);
+      outgoing.once("close", onClose);
+    });
+  }
+
+  end(): void {
+    if (!this.#outgoing.destroyed) this.#outgoing.end();
+  }
+}
+
+class WebExchange implements HttpExchange {
+  readonly streams = false;
+  readonly response: Promise<Response>;
+  readonly remoteAddress = "";
+  readonly #request: Request;
+  #resolve!: (response: Response) => void;
+  #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #onGone: (() => void) | undefined;
+  #pulled: (() => void) | undefined;
+
+  constructor(request: Request) {
+    this.#request = request;
+    this.response = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  header(name: string): string | undefined {
+    return this.#request.headers.get(name) ?? undefined;
+  }
+
+  headerCount(name: string): number {
+    return this.#request.headers.has(name) ? 1 : 0;
+  }
+
+  onClientGone(callback: () => void): void {
+    this.#onGone = callback;
+    this.#request.signal.addEventListener("abort", callback, { once: true });
+  }
+
+  async readBody(maxBytes: number): Promise<Buffer> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of (this.#request.body ?? []) as AsyncIterable<Uint8Array>) {
+      length += chunk.length;
+      if (length > maxBytes) throw tooLarge(maxBytes);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  }
+
+  send(status: number, headers: HeaderList, body: Buffer | string): void {
+    this.#resolve(new Response(new Uint8Array(Buffer.from(body)), { status, headers: pairs(headers) }));
+  }
+
+  start(status: number, headers: HeaderList): void {
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#stream = controller;
+      },
+      pull: () => {
+        this.#pulled?.();
+        this.#pulled = undefined;
+      },
+      cancel: () => this.#onGone?.(),
+    });
+    this.#resolve(new Response(body, { status, headers: pairs(headers) }));
+  }
+
+  write(piece: Buffer): Promise<void> | undefined {
+    this.#stream?.enqueue(piece);
+    if ((this.#stream?.desiredSize ?? 1) > 0) return undefined;
+    return new Promise((resolve) => {
+      this.#pulled = resolve;
+    });
+  }
+
+  end(): void {
+    try {
+      this.#stream?.close();
+    } catch {
+      // Already closed by its reader.
+    }
+  }
+}
+
+function pairs(headers: HeaderList): [string, string][] {
+  return Array.from({ length: headers.length / 2 }, (_, i) => [headers[2 * i]!, headers[2 * i + 1]!]);
+}

@@ -1,0 +1,52 @@
+import { errorBody, type GatewayError, type Reply, type ReplyEvent } from "@signalbox/protocol";
+import type { HeaderList, HttpExchange } from "../http/exchange.ts";
+
+/** A client that reads nothing for this long is let go. */
+const WRITE_STALL_MS = 30_000;
+
+const STREAM_HEADERS = ["content-type", "text/event-stream; charset=utf-8", "cache-control", "no-cache", "x-accel-buffering", "no"];
+
+/** Sends a reply to the client: one body, or events as they come, no faster than the client reads. */
+export async function deliver(exchange: HttpExchange, reply: Reply, stream: boolean, headers: HeaderList): Promise<void> {
+  if (stream) {
+    headers.push(...STREAM_HEADERS);
+    exchange.start(200, headers);
+    for await (const batch of reply) await writeBatch(exchange, batch);
+    exchange.end();
+    return;
+  }
+  headers.push("content-type", "application/json");
+  for await (const [event] of reply) {
+    if (event !== undefined) exchange.send(200, headers, event.source);
+  }
+}
+
+/** Neighbours in one buffer leave in one write, without a copy. */
+async function writeBatch(exchange: HttpExchange, batch: readonly ReplyEvent[]): Promise<void> {
+  for (let first = 0; first < batch.length; ) {
+    const { source, start } = batch[first]!;
+    let { end } = batch[first]!;
+    let next = first + 1;
+    while (next < batch.length && batch[next]!.source === source && batch[next]!.start === end) {
+      end = batch[next]!.end;
+      next++;
+    }
+    const whole = start === 0 && end === source.length;
+    const slow = exchange.write(whole ? source : source.subarray(start, end), WRITE_STALL_MS);
+    if (slow !== undefined) await slow;
+    first = next;
+  }
+}
+
+/** Ends a stream that broke: an error event, and no `[DONE]`. */
+export function deliverBreak(exchange: HttpExchange, error: GatewayError): void {
+  exchange.write(Buffer.from(`data: ${JSON.stringify(errorBody(error))}\n\n`), WRITE_STALL_MS)?.catch(() => {});
+  exchange.end();
+}
+
+/** Answers with an error, before anything was sent. */
+export function deliverError(exchange: HttpExchange, error: GatewayError, headers: HeaderList = []): void {
+  headers.push("content-type", "application/json");
+  if (error.retryAfterMs !== undefined) headers.push("retry-after", String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
+  exchange.send(error.status, headers, JSON.stringify(errorBody(error)));
+}

@@ -1,0 +1,63 @@
+import { type Endpoint, GatewayError, type JsonCaps, type JsonMember, requestSchemas, scanMembers } from "@signalbox/protocol";
+import type { z } from "zod";
+
+/** A request body: its bytes, where its members stand, and the parsed value, which is never changed. */
+export interface ReadRequest {
+  readonly endpoint: Endpoint;
+  readonly bytes: Buffer;
+  readonly members: readonly JsonMember[];
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly model: string;
+  readonly stream: boolean;
+  /** The client asked for the usage chunk of a stream. */
+  readonly includeUsage: boolean;
+}
+
+/**
+ * Reads a body: scanned under the caps, parsed once, checked against the endpoint's schema.
+ * @throws GatewayError `invalid_json`, `json_too_deep`, `json_too_many_keys`, `duplicate_key`, or `invalid_request` with the field.
+ */
+export function readRequest(endpoint: Endpoint, bytes: Buffer, caps: JsonCaps): ReadRequest {
+  if (bytes.length === 0) throw new GatewayError("invalid_json", "the request body is empty");
+  const members = scanMembers(bytes, caps);
+  const body = parse(bytes);
+  const checked = requestSchemas[endpoint].safeParse(body);
+  if (!checked.success) throw invalidRequest(checked.error.issues[0]!);
+  const { model, stream, stream_options } = body as { model: string; stream?: unknown; stream_options?: { include_usage?: unknown } | null };
+  return { endpoint, bytes, members, body, model, stream: stream === true, includeUsage: stream_options?.include_usage === true };
+}
+
+function parse(bytes: Buffer): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString("utf8"));
+  } catch (error) {
+    // V8 quotes the text around the fault; only the position may leave.
+    const at = /position (\d+)/.exec(String(error))?.[1];
+    throw new GatewayError("invalid_json", `the request body is not JSON${at === undefined ? "" : ` (at character ${at})`}`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new GatewayError("invalid_json", "the request body must be a JSON object");
+  }
+  return value as Record<string, unknown>;
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** The most telling issue: of a union, that of the member which got furthest. */
+function deepest(issue: Issue, path: PropertyKey[] = []): { path: PropertyKey[]; message: string } {
+  const here = [...path, ...issue.path];
+  if (issue.code !== "invalid_union") return { path: here, message: issue.message.replace(/^Invalid input: /, "") };
+  const inner = issue.errors.flatMap((issues) => issues.map((one) => deepest(one, here)));
+  const furthest = inner.reduce((best, one) => (one.path.length > best.path.length ? one : best), { path: here, message: "" });
+  if (furthest.path.length > here.length) return furthest;
+  const wanted = [...new Set(inner.map(({ message }) => /expected (\w+)/.exec(message)?.[1]).filter(Boolean))];
+  return { path: here, message: wanted.length > 0 ? `expected ${wanted.join(" or ")}` : "has a wrong type" };
+}
+
+function invalidRequest(issue: Issue): GatewayError {
+  const { path, message } = deepest(issue);
+  const param = path.map(String).join(".").slice(0, 256);
+  const text = message.charAt(0).toLowerCase() + message.slice(1);
+  return new GatewayError("invalid_request", `${param === "" ? "the request body" : param}: ${text}`, { param: param || undefined });
+}

@@ -1,0 +1,279 @@
+import { randomUUID } from "node:crypto";
+import { type Endpoint, GatewayError, type Outcome } from "@signalbox/protocol";
+import { AllAttemptsFailed, AttemptFailure, attemptLoop, type Candidate, decide, type Decision, type Model, type Opened } from "@signalbox/router";
+import type { HeaderList, HttpExchange } from "../http/exchange.ts";
+import type { Serving } from "../runtime/serving.ts";
+import type { Team } from "../config/config.ts";
+import { type LimitState, limitHeaders, type Reservation } from "../teams/limits.ts";
+import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
+import { deliver, deliverBreak, deliverError } from "./deliver.ts";
+import { type ReadRequest, readRequest } from "./read-request.ts";
+import { createStory, type Story, tokensOf } from "./story.ts";
+import { upstreamBody } from "./upstream-body.ts";
+
+/** A prompt of this many tokens grants one more second until the first token. */
+const TOKENS_PER_EXTRA_SECOND = 4096;
+/** A reply that is not streamed shows no first token: all of it may take this many times the first-token limit. */
+const WHOLE_REPLY_FACTOR = 10;
+
+/** Tokens that are reserved for a reply whose length the client did not limit. */
+const UNTOLD_REPLY_TOKENS = 512;
+
+/** One request from its head to its last byte: identify, read, decide, admit, open, deliver, settle. Never rejects. */
+export async function serveInference(serving: Serving, exchange: HttpExchange, endpoint: Endpoint): Promise<void> {
+  const story = createStory(requestId(exchange.header("x-request-id")), endpoint);
+  const way = new Way(serving, exchange, story);
+  serving.signals.begin();
+  try {
+    await way.go();
+  } catch (error) {
+    way.fail(error);
+  } finally {
+    way.settle();
+    serving.signals.settle(story);
+  }
+}
+
+/** The client's own request id, if it is a harmless one, or a new one. */
+function requestId(own: string | undefined): string {
+  return own !== undefined && /^[\w.:-]{1,128}$/.test(own) ? own : randomUUID();
+}
+
+class Way {
+  readonly #serving: Serving;
+  readonly #exchange: HttpExchange;
+  readonly #story: Story;
+  readonly #abort = new AbortController();
+  #deadline: NodeJS.Timeout | undefined;
+  #reservation: Reservation | undefined;
+  #limits: LimitState = {};
+  #opened: Opened<OpenReply> | undefined;
+  #started = false;
+  #outcome: Outcome = { kind: "client_gone" };
+
+  constructor(serving: Serving, exchange: HttpExchange, story: Story) {
+    this.#serving = serving;
+    this.#exchange = exchange;
+    this.#story = story;
+  }
+
+  async go(): Promise<void> {
+    const { config } = this.#serving;
+    const story = this.#story;
+    const team = this.#serving.identify(this.#exchange);
+    story.team = team.name;
+    this.#exchange.onClientGone(() => {
+      this.#abort.abort(new GatewayError("client_closed_request", "the client closed the connection"));
+    });
+    const bytes = await this.#exchange.readBody(config.server.maxBodyBytes);
+    this.#deadline = setTimeout(() => this.#expire(config.timeouts.totalMs), config.timeouts.totalMs);
+    const request = readRequest(story.endpoint, bytes, { maxDepth: config.server.maxJsonDepth, maxKeys: config.server.maxJsonKeys });
+    story.asked = request.model;
+    story.stream = request.stream;
+    const decision = this.#decide(request, team.models);
+    await this.#admit(team, decision);
+    this.#opened = await this.#open(request, decision);
+    await this.#answer(request, this.#opened);
+  }
+
+  #expire(ms: number): void {
+    this.#abort.abort(new GatewayError("deadline_exceeded", `no complete answer within ${ms} ms`));
+  }
+
+  #decide(request: ReadRequest, allowed: ReadonlySet<string> | undefined): Decision {
+    const story = this.#story;
+    const decision = decide(
+      this.#serving.config.policy,
+      {
+        endpoint: request.endpoint,
+        team: story.team,
+        model: request.model,
+        body: request.body,
+        bytes: request.bytes.length,
+        header: (name) => this.#exchange.header(name),
+      },
+      allowed,
+    );
+    story.chosen = decision.model.name;
+    story.complexity = decision.complexity;
+    story.reason = decision.reason;
+    story.reasons = decision.reasons;
+    story.promptTokens = decision.tokens;
+    return decision;
+  }
+
+  /** Takes what the request needs of the team's limits, or says when it may come again. */
+  async #admit(team: Team, decision: Decision): Promise<void> {
+    const pending = this.#serving.limits.reserve(team, decision.tokens + (decision.features.maxTokens ?? UNTOLD_REPLY_TOKENS));
+    const admission = pending instanceof Promise ? await pending : pending;
+    this.#limits = admission.state;
+    if (!admission.ok) throw new GatewayError(admission.code, admission.message, { retryAfterMs: admission.retryAfterMs });
+    this.#reservation = admission.reservation;
+  }
+
+  async #open(request: ReadRequest, decision: Decision): Promise<Opened<OpenReply>> {
+    const { config, retryBudget } = this.#serving;
+    const story = this.#story;
+    retryBudget.request();
+    const began = performance.now();
+    try {
+      const opened = await attemptLoop<OpenReply>(
+        { chain: decision.chain, attempts: config.attempts, signal: this.#abort.signal },
+        {
+          now: () => performance.now(),
+          random: Math.random,
+          sleep: (ms) => sleep(ms, this.#abort.signal),
+          choose: (model) => this.#serving.choose(model),
+          takeRetry: () => retryBudget.take(),
+          retryInMs: () => this.#serving.retryInMs(decision.chain),
+          open: (candidate, model) => this.#attempt(request, decision, candidate, model),
+        },
+      );
+      story.records = opened.records;
+      story.attempts = opened.attempts;
+      return opened;
+    } catch (error) {
+      if (error instanceof AllAttemptsFailed) {
+        story.records = error.records;
+        story.attempts = error.attempts;
+      }
+      throw error;
+    } finally {
+      story.waitedMs = performance.now() - began;
+    }
+  }
+
+  #attempt(request: ReadRequest, decision: Decision, candidate: Candidate, model: Model): Promise<OpenReply> {
+    const backend = this.#serving.backends.get(candidate.deployment.backend)!;
+    const { kind, transport, config } = backend;
+    const path = kind.paths[request.endpoint];
+    if (transport === undefined || path === undefined) {
+      const what = transport === undefined ? "its address is not known yet" : `${kind.title} has no ${request.endpoint}`;
+      throw new AttemptFailure({ how: "fault", fault: "connect" }, `${backend.name}: ${what}`);
+    }
+    const upstreamModel = backend.nameOf(candidate.deployment.model);
+    const extraMs = Math.floor(decision.tokens / TOKENS_PER_EXTRA_SECOND) * 1000;
+    const { firstTokenMs, idleMs, coldStartMs } = config.timeouts;
+    return openAttempt({
+      transport,
+      path,
+      headers: { ...backend.headers, "x-request-id": this.#story.id },
+      body: upstreamBody(request, kind, model, upstreamModel),
+      signal: this.#abort.signal,
+      options: {
+        backend: backend.name,
+        kind,
+        endpoint: request.endpoint,
+        stream: request.stream,
+        includeUsage: request.includeUsage,
+      },
+      limits: {
+        firstTokenMs: (request.stream ? firstTokenMs : firstTokenMs * WHOLE_REPLY_FACTOR) + extraMs,
+        idleMs,
+        coldStartMs,
+        cold: () => backend.isCold(candidate.deployment.model),
+      },
+      onHeaders: (headers) => {
+        const load = kind.loadFromHeaders?.(headers);
+        if (load !== undefined) backend.state.observeLoad(load);
+      },
+    });
+  }
+
+  async #answer(request: ReadRequest, opened: Opened<OpenReply>): Promise<void> {
+    const story = this.#story;
+    const { reply, candidate, model } = opened;
+    opened.permit.alive(performance.now());
+    story.backend = candidate.backend.name;
+    story.model = model.name;
+    story.status = 200;
+    story.firstTokenAt = reply.firstTokenAt;
+    this.#started = request.stream;
+    await deliver(this.#exchange, reply.events, request.stream, this.#headers(opened));
+    this.#outcome = { kind: "ok" };
+    story.outcome = "ok";
+  }
+
+  #headers(opened: Opened<OpenReply>): HeaderList {
+    const story = this.#story;
+    return [
+      "x-request-id",
+      story.id,
+      "x-signalbox-backend",
+      story.backend,
+      "x-signalbox-model",
+      story.model,
+      "x-signalbox-route",
+      story.reason,
+      "x-signalbox-attempts",
+      String(opened.attempts),
+      ...Object.entries(limitHeaders(this.#limits)).flat(),
+    ];
+  }
+
+  /** An error on the way: an honest status while nothing was sent, else an error event at the stream's end. */
+  fail(error: unknown): void {
+    const story = this.#story;
+    const failure = error instanceof AttemptFailure ? error : undefined;
+    const told = toGatewayError(error);
+    story.code = told.code;
+    story.fault = told.code === "internal_error" ? String((error as Error)?.stack ?? error) : told.message;
+    if (failure !== undefined) {
+      this.#outcome = failure.outcome;
+      story.cause = failure.outcome.kind === "failed" ? failure.outcome.cause : undefined;
+    }
+    story.outcome = failure?.outcome.kind ?? (told.code === "client_closed_request" ? "client_gone" : story.outcome);
+    if (this.#started) {
+      // A client that left needs no word.
+      if (story.outcome !== "client_gone") deliverBreak(this.#exchange, told);
+      return;
+    }
+    story.status = told.status;
+    const headers = ["x-request-id", story.id];
+    if (story.attempts > 0) headers.push("x-signalbox-attempts", String(story.attempts));
+    if (story.reason !== "") headers.push("x-signalbox-route", story.reason);
+    deliverError(this.#exchange, told, [...headers, ...Object.entries(limitHeaders(this.#limits)).flat()]);
+  }
+
+  /** The one place where the end of a request is told to breaker and limits. */
+  settle(): void {
+    clearTimeout(this.#deadline);
+    const story = this.#story;
+    const { progress, lastEventAt } = this.#opened?.reply ?? {};
+    if (progress !== undefined) {
+      story.usage = progress.ledger.usage;
+      story.contentEvents = progress.ledger.contentEvents;
+      story.malformedEvents = progress.malformed;
+      story.lastEventAt = lastEventAt?.();
+    }
+    this.#opened?.permit.end(this.#outcome);
+    const { promptTokens, completionTokens } = tokensOf(story);
+    if (story.attempts === 0) this.#reservation?.release();
+    else this.#reservation?.settle(promptTokens + completionTokens);
+  }
+}
+
+function toGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  if (error instanceof AllAttemptsFailed) return error.error;
+  if (error instanceof AttemptFailure) {
+    if (error.outcome.kind === "client_gone") return new GatewayError("client_closed_request", error.message, { cause: error });
+    if (error.end.how === "timeout" && error.end.which === "total") {
+      return new GatewayError("deadline_exceeded", error.message, { cause: error });
+    }
+    return new GatewayError("stream_interrupted", `the answer broke off: ${error.message}`, { cause: error });
+  }
+  return new GatewayError("internal_error", "internal error", { cause: error });
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}

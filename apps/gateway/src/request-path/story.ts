@@ -1,0 +1,82 @@
+import type { Endpoint, ErrorCode, FailureCause, Outcome, Usage } from "@signalbox/protocol";
+import type { AttemptRecord } from "@signalbox/router";
+
+/**
+ * What happened to one request, filled in on its way and read once at its end by metrics, log and limits. Holds names,
+ * numbers and reasons; never a prompt, an answer or a key.
+ */
+export interface Story {
+  readonly id: string;
+  readonly endpoint: Endpoint;
+  /** By `performance.now()`. */
+  readonly started: number;
+  team: string;
+  /** As the client wrote it. */
+  asked: string;
+  /** The model of the config that was chosen first; empty before the decision. */
+  chosen: string;
+  /** The model that answered. */
+  model: string;
+  backend: string;
+  stream: boolean;
+  complexity: string | undefined;
+  reason: string;
+  reasons: readonly string[];
+  records: readonly AttemptRecord[];
+  attempts: number;
+  status: number;
+  code: ErrorCode | "ok";
+  /** Why an error left; for the log alone. */
+  fault: string | undefined;
+  outcome: Outcome["kind"] | "refused";
+  /** Of a failed outcome. */
+  cause: FailureCause | undefined;
+  promptTokens: number;
+  usage: Usage | undefined;
+  /** Events with content, when the engine sent no usage. */
+  contentEvents: number;
+  malformedEvents: number;
+  /** Milliseconds spent waiting for backends before the first content. */
+  waitedMs: number;
+  firstTokenAt: number | undefined;
+  lastEventAt: number | undefined;
+}
+
+/** The story of a request that has just come in. */
+export function createStory(id: string, endpoint: Endpoint): Story {
+  return {
+    id,
+    endpoint,
+    started: performance.now(),
+    team: "",
+    asked: "",
+    chosen: "",
+    model: "",
+    backend: "",
+    stream: false,
+    complexity: undefined,
+    reason: "",
+    reasons: [],
+    records: [],
+    attempts: 0,
+    status: 0,
+    code: "ok",
+    fault: undefined,
+    outcome: "refused",
+    cause: undefined,
+    promptTokens: 0,
+    usage: undefined,
+    contentEvents: 0,
+    malformedEvents: 0,
+    waitedMs: 0,
+    firstTokenAt: undefined,
+    lastEventAt: undefined,
+  };
+}
+
+/** Tokens to charge: what the engine counted, or, where it did not, the estimate and one token per event. */
+export function tokensOf(story: Story): Usage {
+  if (story.usage !== undefined) return story.usage;
+  if (story.firstTokenAt === undefined) return { promptTokens: 0, completionTokens: 0 };
+  return { promptTokens: story.promptTokens, completionTokens: story.contentEvents };
+}

@@ -1,0 +1,41 @@
+import { GatewayError } from "@signalbox/protocol";
+import { type Context, Hono } from "hono";
+import { exchangeOf } from "../http/exchange.ts";
+import { deliverError } from "../request-path/deliver.ts";
+import type { Serving } from "../runtime/serving.ts";
+import { inferenceRoutes } from "./inference.ts";
+import { livezRoute } from "./livez.ts";
+import { modelRoutes } from "./models.ts";
+import type { Route } from "./route.ts";
+
+/** Every address of the public listener. */
+export const publicRoutes: readonly Route[] = [...inferenceRoutes, ...modelRoutes, livezRoute];
+
+/** The public listener's app; `serving` gives the config in force. */
+export function createPublicApp(serving: () => Serving): Hono {
+  const app = new Hono();
+  for (const { method, path, handle } of publicRoutes) {
+    const refuse = (c: Context) => {
+      if (c.req.method === method || (method === "GET" && c.req.method === "HEAD")) return undefined;
+      return answerError(c, new GatewayError("method_not_allowed", `${c.req.method} is not for ${c.req.path}: use ${method}`));
+    };
+    app.all(path, async (c) => {
+      const refused = refuse(c);
+      if (refused !== undefined) return refused;
+      const exchange = exchangeOf(c);
+      // Not awaited before the response is asked for: a Web response is there before its stream has ended.
+      const handled = handle(serving(), exchange, c.req.param("rest") ?? "");
+      if (exchange.streams) await handled;
+      return exchange.response;
+    });
+  }
+  app.notFound((c) => answerError(c, new GatewayError("route_not_found", `there is nothing at ${c.req.method} ${c.req.path.slice(0, 128)}`)));
+  app.onError((error, c) => answerError(c, new GatewayError("internal_error", "internal error", { cause: error })));
+  return app;
+}
+
+function answerError(c: Context, error: GatewayError): Response | Promise<Response> {
+  const exchange = exchangeOf(c);
+  deliverError(exchange, error);
+  return exchange.response;
+}

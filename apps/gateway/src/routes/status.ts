@@ -1,0 +1,69 @@
+import type { BackendRuntime } from "../runtime/backend-runtime.ts";
+import type { Serving } from "../runtime/serving.ts";
+
+/** One backend, as `/status` tells it. */
+export interface BackendStatus {
+  readonly name: string;
+  readonly kind: string;
+  readonly address: string;
+  readonly version: string | null;
+  readonly health: { readonly status: string; readonly reason: string; readonly for_seconds: number };
+  readonly breaker: "closed" | "open" | "half_open";
+  readonly cooling_down_seconds: number;
+  readonly in_flight: number;
+  readonly max_concurrent: number | null;
+  /** What the engine says of itself; null where it says nothing. */
+  readonly load: { readonly running: number | null; readonly waiting: number | null; readonly kv_use: number | null; readonly slots: number | null };
+  readonly models: readonly { readonly id: string; readonly loaded: boolean | null }[];
+}
+
+/** The gateway, as `/status` tells it and `signalbox status` prints it. */
+export interface Status {
+  readonly version: string;
+  readonly ready: boolean;
+  readonly reason: string | null;
+  readonly uptime_seconds: number;
+  readonly config_hash: string;
+  readonly in_flight: number;
+  readonly backends: readonly BackendStatus[];
+  readonly models: readonly { readonly name: string; readonly strategy: string; readonly on: readonly string[]; readonly fallback: readonly string[] }[];
+}
+
+/** The state of a gateway now. */
+export function statusOf(serving: Serving, version: string, notReady: string | undefined): Status {
+  const { config, backends, signals } = serving;
+  return {
+    version,
+    ready: notReady === undefined,
+    reason: notReady ?? null,
+    uptime_seconds: Math.round(process.uptime()),
+    config_hash: config.hash,
+    in_flight: signals.inFlight,
+    backends: [...backends.values()].map(backendStatus),
+    models: [...config.policy.models.values()].map(({ name, strategy, deployments, fallback }) => ({
+      name,
+      strategy,
+      on: deployments.map(({ id }) => id),
+      fallback,
+    })),
+  };
+}
+
+function backendStatus(backend: BackendRuntime): BackendStatus {
+  const { state } = backend;
+  const now = performance.now();
+  const { running = null, waiting = null, kvUse = null, slots = null } = state.load ?? {};
+  return {
+    name: backend.name,
+    kind: backend.config.kind,
+    address: backend.address,
+    version: backend.version ?? null,
+    health: { status: state.health.status, reason: state.health.reason, for_seconds: Math.round((now - state.health.since) / 1000) },
+    breaker: state.breaker,
+    cooling_down_seconds: Math.max(0, Math.ceil((state.coolingUntil - now) / 1000)),
+    in_flight: state.inFlight,
+    max_concurrent: Number.isFinite(state.maxConcurrent) ? state.maxConcurrent : null,
+    load: { running, waiting, kv_use: kvUse, slots },
+    models: backend.models.map(({ id, loaded = null }) => ({ id, loaded })),
+  };
+}

@@ -1,0 +1,98 @@
+import { createRequire } from "node:module";
+import type { Config } from "../config/config.ts";
+import { type Listener, listen } from "../http/listener.ts";
+import { createAdminApp } from "../routes/admin-app.ts";
+import { createPublicApp } from "../routes/public-app.ts";
+import { createRequestLog, type RequestLog } from "../signals/request-log.ts";
+import { createSignals } from "../signals/signals.ts";
+import { createFailureThrottle } from "../teams/failure-throttle.ts";
+import { createMemoryStore } from "../teams/memory-store.ts";
+import { createProber } from "./prober.ts";
+import { createServing, type Serving } from "./serving.ts";
+
+/** Of the product, as package.json has it. */
+export const version: string = (createRequire(import.meta.url)("../../package.json") as { version: string }).version;
+
+/** A running gateway. */
+export interface Gateway {
+  /** Where it listens, with the real port. */
+  readonly url: string;
+  readonly adminUrl: string;
+  readonly serving: Serving;
+  readonly log: RequestLog;
+  /** Resolves when every backend has been probed once. */
+  readonly probed: Promise<void>;
+  /** Serves by another config from the next request on; listeners stay where they are. */
+  apply(config: Config): void;
+  /** Told of a config that was not taken. */
+  reloadFailed(messages: readonly string[]): void;
+  /** Takes no new connection, lets requests finish within the config's drain time, and stops. */
+  drain(): Promise<void>;
+  /** Stops at once. */
+  close(): Promise<void>;
+}
+
+export interface GatewayOptions {
+  readonly config: Config;
+  readonly log?: RequestLog;
+}
+
+/**
+ * Starts a gateway: both listeners, the probes.
+ * @throws Error when a listener's address is taken.
+ */
+export async function startGateway({ config, log = createRequestLog({ form: config.server.log }) }: GatewayOptions): Promise<Gateway> {
+  const now = (): number => performance.now();
+  const signals = createSignals(log);
+  const parts = { limits: createMemoryStore({ now, reservationTtlMs: config.timeouts.totalMs + 60_000 }), signals, throttle: createFailureThrottle({ now }), now };
+  let serving = createServing(config, parts);
+  let state: "starting" | "ready" | "draining" = "starting";
+  const notReady = (): string | undefined => (state === "ready" ? undefined : state);
+
+  const publicListener = await listen(createPublicApp(() => serving), config.server.listen);
+  const adminListener = await listen(createAdminApp({ serving: () => serving, notReady, version }), config.server.admin).catch(
+    async (error: unknown) => {
+      await publicListener.close();
+      throw error;
+    },
+  );
+  const prober = createProber(() => {});
+  prober.follow(serving.backends.values());
+  const probed = prober.first.then(() => {
+    if (state === "starting") state = "ready";
+  });
+
+  async function stop(how: (listener: Listener) => Promise<void>): Promise<void> {
+    state = "draining";
+    await how(publicListener);
+    prober.stop();
+    await adminListener.close();
+    for (const backend of serving.backends.values()) void backend.close().catch(() => {});
+    log.flush();
+  }
+
+  return {
+    url: `http://${config.server.listen.host}:${publicListener.port}`,
+    adminUrl: `http://${config.server.admin.host}:${adminListener.port}`,
+    get serving() {
+      return serving;
+    },
+    log,
+    probed,
+    apply(next) {
+      const before = serving;
+      serving = createServing(next, parts, before);
+      prober.follow(serving.backends.values());
+      signals.reload(true);
+      const kept = new Set(serving.backends.values());
+      for (const backend of before.backends.values()) if (!kept.has(backend)) void backend.close().catch(() => {});
+      log.info("config reloaded", { hash: next.hash.slice(0, 12) });
+    },
+    reloadFailed(messages) {
+      signals.reload(false);
+      log.warn("config not taken, the last good one stays", { errors: messages.slice(0, 5) });
+    },
+    drain: () => stop((listener) => listener.drain(serving.config.server.drainMs)),
+    close: () => stop((listener) => listener.close()),
+  };
+}

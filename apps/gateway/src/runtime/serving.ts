@@ -1,0 +1,102 @@
+import { GatewayError } from "@signalbox/protocol";
+import {
+  type BackendState,
+  type Candidate,
+  candidatesFor,
+  type Choice,
+  createRetryBudget,
+  type Model,
+  type RetryBudget,
+  strategies,
+  type StrategyName,
+} from "@signalbox/router";
+import type { Config, Team } from "../config/config.ts";
+import type { HttpExchange } from "../http/exchange.ts";
+import type { Signals } from "../signals/signals.ts";
+import type { FailureThrottle } from "../teams/failure-throttle.ts";
+import { createKeyIndex } from "../teams/keys.ts";
+import type { LimitStore } from "../teams/limits.ts";
+import { type BackendRuntime, createBackendRuntime } from "./backend-runtime.ts";
+
+/** Everything a request needs, as one config has it. A reload makes a new one; requests finish on the one they began with. */
+export interface Serving {
+  readonly config: Config;
+  readonly backends: ReadonlyMap<string, BackendRuntime>;
+  readonly limits: LimitStore;
+  readonly retryBudget: RetryBudget;
+  readonly signals: Signals;
+  /** @throws GatewayError `invalid_api_key`, `too_many_failed_keys`, `invalid_request`. */
+  identify(exchange: HttpExchange): Team;
+  /** The deployments of a model that may be tried now, ordered by its strategy. */
+  choose(model: Model): Choice;
+  /** Milliseconds until one of the models' backends may be worth a try. */
+  retryInMs(models: readonly Model[]): number;
+}
+
+/** What outlives a config. */
+export interface ServingParts {
+  readonly limits: LimitStore;
+  readonly signals: Signals;
+  readonly throttle: FailureThrottle;
+  now(): number;
+}
+
+/** Prepares a config to be served; backends that did not change are taken over from `previous` with all they know. */
+export function createServing(config: Config, parts: ServingParts, previous?: Serving): Serving {
+  const backends = new Map<string, BackendRuntime>();
+  for (const backend of config.backends.values()) {
+    const before = previous?.backends.get(backend.name);
+    const same = before !== undefined && sameBackend(before, backend);
+    backends.set(backend.name, same ? before : createBackend(backend, parts));
+  }
+  const states = new Map<string, BackendState>([...backends].map(([name, { state }]) => [name, state]));
+  const keys = createKeyIndex(config.teams);
+  const turns = new Map<string, number>();
+  parts.limits.retain(config.teams);
+
+  return {
+    config,
+    backends,
+    limits: parts.limits,
+    signals: parts.signals,
+    retryBudget: createRetryBudget({ ratio: config.retryBudget, now: parts.now }),
+    identify: (exchange) => identify(exchange, keys, parts.throttle),
+    choose(model) {
+      const { fit, panic, refused } = candidatesFor(model, states, parts.now());
+      const turn = turns.get(model.name) ?? 0;
+      turns.set(model.name, turn + 1);
+      const ordered = fit.length > 1 ? order(model, fit, turn) : fit;
+      return { fit: ordered, panic, refused };
+    },
+    retryInMs(models) {
+      const waits = models.flatMap(({ deployments }) => deployments.map(({ backend }) => states.get(backend)?.retryInMs(parts.now()) ?? 0));
+      return waits.length === 0 ? 0 : Math.min(...waits);
+    },
+  };
+}
+
+function order(model: Model, fit: readonly Candidate[], turn: number): readonly Candidate[] {
+  return strategies[model.strategy as StrategyName](fit, { turn, random: Math.random });
+}
+
+function createBackend(config: Config["backends"] extends ReadonlyMap<string, infer B> ? B : never, parts: ServingParts): BackendRuntime {
+  return createBackendRuntime({ config, now: parts.now, onBreakerChange: (name, to) => parts.signals.breaker(name, to) });
+}
+
+/** Would a new connection to it be the same in every respect? */
+function sameBackend(before: BackendRuntime, config: BackendRuntime["config"]): boolean {
+  const text = (one: BackendRuntime["config"]) => JSON.stringify([one, one.headers(), one.tls()]);
+  return text(before.config) === text(config);
+}
+
+function identify(exchange: HttpExchange, keys: ReturnType<typeof createKeyIndex>, throttle: FailureThrottle): Team {
+  const authorization = exchange.header("authorization");
+  const twice = exchange.headerCount("authorization") > 1;
+  const identity = keys.identify(twice ? ["", ""] : authorization, exchange.header("x-api-key"));
+  if (identity.ok) return identity.team;
+  const waitMs = identity.code === "invalid_api_key" ? throttle.fail(exchange.remoteAddress) : 0;
+  if (waitMs > 0) {
+    throw new GatewayError("too_many_failed_keys", "too many wrong API keys from this address", { retryAfterMs: waitMs });
+  }
+  throw new GatewayError(identity.code, identity.message);
+}

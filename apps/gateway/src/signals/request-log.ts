@@ -1,0 +1,83 @@
+import { pino } from "pino";
+import type { Story } from "../request-path/story.ts";
+import { tokensOf } from "../request-path/story.ts";
+import { prettyLine } from "./pretty-line.ts";
+
+/** One line per request, and lines about the gateway itself. Never prompt text, answers or keys. */
+export interface RequestLog {
+  request(story: Story): void;
+  info(event: string, facts?: Record<string, unknown>): void;
+  warn(event: string, facts?: Record<string, unknown>): void;
+  /** Writes out what is buffered. */
+  flush(): void;
+}
+
+/** Client-made text is cut to this many characters. */
+const MAX_TEXT = 256;
+
+const silent: RequestLog = { request() {}, info() {}, warn() {}, flush() {} };
+
+export interface LogOptions {
+  readonly form: "json" | "pretty" | "silent";
+  /** File descriptor; standard output unless told. */
+  readonly fd?: number;
+}
+
+/** A log that writes in batches and drops nothing at exit; a reader that is slow never holds up a request. */
+export function createRequestLog({ form, fd = 1 }: LogOptions): RequestLog {
+  if (form === "silent") return silent;
+  const destination = pino.destination({ fd, sync: false, minLength: 4096, periodicFlush: 100, maxLength: 8 * 1024 * 1024 });
+  // A reader that is gone must not end the gateway.
+  destination.on("error", () => {});
+  const flush = (): void => {
+    try {
+      destination.flushSync();
+    } catch {
+      // Not open yet, or gone.
+    }
+  };
+  if (form === "pretty") {
+    const line = (text: string): void => void destination.write(`${text}\n`);
+    return {
+      request: (story) => line(prettyLine(story)),
+      info: (event, facts) => line(`  ${event}${facts ? ` ${JSON.stringify(facts)}` : ""}`),
+      warn: (event, facts) => line(`! ${event}${facts ? ` ${JSON.stringify(facts)}` : ""}`),
+      flush,
+    };
+  }
+  const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: "event" }, destination);
+  return {
+    request: (story) => logger.info(facts(story), "request"),
+    info: (event, more) => logger.info(more ?? {}, event),
+    warn: (event, more) => logger.warn(more ?? {}, event),
+    flush,
+  };
+}
+
+const round = (ms: number): number => Math.round(ms * 100) / 100;
+
+function facts(story: Story): Record<string, unknown> {
+  const { promptTokens, completionTokens } = tokensOf(story);
+  const line: Record<string, unknown> = {
+    request_id: story.id,
+    team: story.team,
+    endpoint: story.endpoint,
+    asked: story.asked.slice(0, MAX_TEXT),
+    model: story.model || story.chosen,
+    backend: story.backend,
+    stream: story.stream,
+    status: story.status,
+    code: story.code,
+    outcome: story.outcome,
+    complexity: story.complexity,
+    reasons: story.reasons,
+    attempts: story.attempts,
+    input_tokens: promptTokens,
+    output_tokens: completionTokens,
+    duration_ms: round(performance.now() - story.started),
+  };
+  if (story.firstTokenAt !== undefined) line.first_token_ms = round(story.firstTokenAt - story.started);
+  if (story.attempts !== 1 || story.outcome !== "ok") line.tried = story.records.map(({ ms, ...record }) => ({ ...record, ms: round(ms) }));
+  if (story.fault !== undefined) line.error = story.fault.slice(0, 1024);
+  return line;
+}

@@ -1,0 +1,226 @@
+import type { BackendKind } from "@signalbox/backends";
+import {
+  type Reply,
+  type ReplyEvent,
+  type Transport,
+  TransportError,
+  type TransportExchange,
+  type TransportResponse,
+} from "@signalbox/protocol";
+import { type AttemptEnd, AttemptFailure } from "@signalbox/router";
+import { createProgress, readBody, type ReplyOptions, type ReplyProgress, refusal, replyEvents, replyForm } from "./reply-events.ts";
+import { createWatchdog, type Watchdog } from "./watchdog.ts";
+
+/** An error answer is read up to this many bytes. */
+const MAX_ERROR_BYTES = 64 * 1024;
+/** Behind the last finish_reason: how long a usage chunk and `[DONE]` may take. */
+const FINALISE_MS = 1000;
+/** Behind the end of a stream: how long the connection may take to become reusable. */
+const DRAIN_MS = 250;
+/** How often a cold backend is asked again whether it is still loading. */
+const COLD_CHECK_MS = 500;
+const MAX_QUIET_EVENTS = 1024;
+
+export interface AttemptLimits {
+  /** Until the first content; for a reply that is not streamed, until all of it. */
+  readonly firstTokenMs: number;
+  readonly idleMs: number;
+  /** Instead of `firstTokenMs` while `cold()` says so. */
+  readonly coldStartMs: number;
+  cold(): boolean;
+}
+
+export interface AttemptRequest {
+  readonly transport: Transport;
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body: Buffer;
+  readonly options: ReplyOptions;
+  readonly limits: AttemptLimits;
+  readonly signal: AbortSignal;
+  /** Load that rides on response headers is handed here. */
+  onHeaders?(headers: TransportResponse["headers"], kind: BackendKind): void;
+}
+
+/** A reply whose first content is in hand. */
+export interface OpenReply {
+  /** From the first event on. Throws AttemptFailure where the reply breaks. Must be read to its end, or returned from. */
+  readonly events: Reply;
+  readonly progress: ReplyProgress;
+  /** When the first content came, by `performance.now()`. */
+  readonly firstTokenAt: number;
+  /** When the last event came; the same as `firstTokenAt` before the reply is read. */
+  readonly lastEventAt: () => number;
+}
+
+type Phase = "first_token" | "stall" | "finalise";
+
+/**
+ * One attempt: sends the request and resolves when content is in hand (commit). Every timer and the connection are gone
+ * when it throws, and when the reply's iteration ends in any way.
+ * @throws AttemptFailure
+ */
+export async function openAttempt(request: AttemptRequest): Promise<OpenReply> {
+  const attempt = new Attempt(request);
+  try {
+    return await attempt.commit();
+  } catch (error) {
+    attempt.stop();
+    throw attempt.failureOf(error);
+  }
+}
+
+class Attempt {
+  readonly #request: AttemptRequest;
+  readonly #exchange: TransportExchange;
+  readonly #watchdog: Watchdog<Phase>;
+  readonly #started = performance.now();
+  readonly #progress: ReplyProgress;
+  #timedOut: { which: "first_token" | "stall"; ms: number } | undefined;
+  #waiting = false;
+  #lastEventAt = 0;
+
+  constructor(request: AttemptRequest) {
+    this.#request = request;
+    this.#progress = createProgress(request.options.endpoint);
+    this.#watchdog = createWatchdog<Phase>(
+      (phase, ms) => {
+        if (phase !== "finalise") this.#timedOut = { which: phase, ms };
+        this.#exchange.abort();
+      },
+      (phase) => this.#extension(phase),
+    );
+    this.#exchange = request.transport.open({
+      method: "POST",
+      path: request.path,
+      headers: request.headers,
+      body: request.body,
+    });
+    request.signal.addEventListener("abort", this.#onAbort, { once: true });
+    if (request.signal.aborted) this.#exchange.abort();
+    this.#watchdog.arm("first_token", request.limits.firstTokenMs);
+  }
+
+  readonly #onAbort = (): void => this.#exchange.abort();
+
+  #extension(phase: Phase): number | undefined {
+    const { limits } = this.#request;
+    if (phase === "stall" && !this.#waiting) return limits.idleMs;
+    if (phase !== "first_token" || !limits.cold()) return undefined;
+    return Math.min(COLD_CHECK_MS, this.#started + limits.coldStartMs - performance.now());
+  }
+
+  stop(): void {
+    this.#watchdog.stop();
+    this.#request.signal.removeEventListener("abort", this.#onAbort);
+    this.#exchange.abort();
+  }
+
+  async commit(): Promise<OpenReply> {
+    const { options, onHeaders } = this.#request;
+    const response = await this.#exchange.response;
+    onHeaders?.(response.headers, options.kind);
+    if (response.status >= 400) throw await this.#readRefusal(response);
+    const form = replyForm(response, options);
+    const watched = { status: response.status, headers: response.headers, read: () => this.#read(response) };
+    const iterator = replyEvents(watched, form, options, this.#progress)[Symbol.asyncIterator]();
+    const first: ReplyEvent[] = [];
+    const { ledger } = this.#progress;
+    let ended = false;
+    while (!ended && !ledger.hasContent) {
+      const step = await iterator.next();
+      if (step.done) ended = true;
+      else first.push(...step.value);
+      if (first.length > MAX_QUIET_EVENTS) throw this.#malformed(`${MAX_QUIET_EVENTS} events without content`);
+    }
+    if (!ledger.hasContent && !((ledger.usage?.completionTokens ?? 0) > 0)) throw this.#malformed("an empty reply");
+    if (form === "stream" && !ended) this.#watchdog.arm("stall", this.#request.limits.idleMs);
+    const firstTokenAt = performance.now();
+    this.#lastEventAt = firstTokenAt;
+    const events = this.#deliver(first, iterator, response);
+    return { events, progress: this.#progress, firstTokenAt, lastEventAt: () => this.#lastEventAt };
+  }
+
+  async #read(response: TransportResponse): Promise<Buffer | undefined> {
+    this.#waiting = true;
+    const chunk = await response.read();
+    this.#waiting = false;
+    if (this.#lastEventAt > 0) {
+      this.#lastEventAt = performance.now();
+      this.#watchdog.touch();
+    }
+    return chunk;
+  }
+
+  async *#deliver(first: readonly ReplyEvent[], iterator: AsyncIterator<readonly ReplyEvent[]>, response: TransportResponse): Reply {
+    let clean = false;
+    let finalising = false;
+    try {
+      yield first;
+      for (;;) {
+        if (!finalising && this.#progress.ledger.complete) {
+          finalising = true;
+          this.#watchdog.arm("finalise", FINALISE_MS);
+        }
+        const step = await iterator.next();
+        if (step.done) break;
+        yield step.value;
+      }
+      clean = true;
+    } catch (error) {
+      throw this.failureOf(error);
+    } finally {
+      if (clean) this.#drain(response);
+      else this.stop();
+    }
+  }
+
+  /** Reads what is behind the end, so that the connection can serve again; a backend that goes on is cut off. */
+  #drain(response: TransportResponse): void {
+    this.#watchdog.arm("finalise", DRAIN_MS);
+    readBody(response, MAX_ERROR_BYTES).then(
+      () => this.stop(),
+      () => this.stop(),
+    );
+  }
+
+  async #readRefusal(response: TransportResponse): Promise<AttemptFailure> {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    try {
+      while (length < MAX_ERROR_BYTES) {
+        const chunk = await response.read();
+        if (chunk === undefined) break;
+        chunks.push(chunk);
+        length += chunk.length;
+      }
+    } catch (error) {
+      // The status says enough, if the connection breaks inside the body.
+      if (!(error instanceof TransportError) || error.fault === "aborted") throw error;
+    }
+    const body = Buffer.concat(chunks).toString("utf8", 0, MAX_ERROR_BYTES);
+    return refusal(this.#request.options, response.status, body, response.headers);
+  }
+
+  #malformed(what: string): AttemptFailure {
+    return new AttemptFailure({ how: "malformed" }, `${this.#request.options.backend}: ${what}`);
+  }
+
+  /** What an error of this attempt means, in view of the timers and the client. */
+  failureOf(error: unknown): AttemptFailure {
+    if (error instanceof AttemptFailure) return error;
+    const { options, signal } = this.#request;
+    const failure = (end: AttemptEnd, what: string) => new AttemptFailure(end, `${options.backend}: ${what}`, error);
+    if (signal.aborted) {
+      const total = (signal.reason as { code?: unknown } | undefined)?.code === "deadline_exceeded";
+      return total ? failure({ how: "timeout", which: "total" }, "the deadline passed") : failure({ how: "client_gone" }, "the client left");
+    }
+    if (this.#timedOut !== undefined) {
+      const { which, ms } = this.#timedOut;
+      const what = which === "stall" ? `no event within ${ms} ms` : `no first token within ${ms} ms`;
+      return failure({ how: "timeout", which }, what);
+    }
+    if (error instanceof TransportError) return new AttemptFailure({ how: "fault", fault: error.fault }, error.message, error);
+    return failure({ how: "malformed" }, error instanceof Error ? error.message : String(error));
+  }
+}

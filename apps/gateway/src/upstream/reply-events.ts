@@ -1,0 +1,202 @@
+import type { BackendKind } from "@signalbox/backends";
+import {
+  createLedger,
+  createSseDecoder,
+  type Endpoint,
+  type Ledger,
+  type Reply,
+  ReplyEvent,
+  type TransportResponse,
+} from "@signalbox/protocol";
+import { AttemptFailure } from "@signalbox/router";
+
+/** A JSON reply is read up to this many bytes. */
+export const MAX_REPLY_BYTES = 64 * 1024 * 1024;
+
+const DONE = ReplyEvent.ofText("[DONE]");
+
+export interface ReplyOptions {
+  readonly backend: string;
+  readonly kind: BackendKind;
+  readonly endpoint: Endpoint;
+  /** The client asked for a stream. */
+  readonly stream: boolean;
+  /** The client asked for the usage chunk of a stream. */
+  readonly includeUsage: boolean;
+}
+
+/** What a reader of the reply may ask while it runs and after it. */
+export interface ReplyProgress {
+  readonly ledger: Ledger;
+  /** Events that were skipped because they could not be read. */
+  malformed: number;
+}
+
+/** Is this a reply at all? By its status and headers alone; an error answer is the caller's to read. */
+export function replyForm(response: TransportResponse, { backend, stream }: ReplyOptions): "stream" | "json" {
+  const type = String(response.headers["content-type"] ?? "").toLowerCase();
+  const encoding = response.headers["content-encoding"];
+  const malformed = (what: string) => new AttemptFailure({ how: "malformed" }, `${backend}: ${what}`);
+  if (response.status !== 200) throw malformed(`status ${response.status} in place of a reply`);
+  if (encoding !== undefined && encoding !== "identity") throw malformed("a compressed body, though identity was asked");
+  if (type.startsWith("text/event-stream") && stream) return "stream";
+  if (type.startsWith("application/json")) return "json";
+  throw malformed(`content-type «${type.slice(0, 60)}» in place of ${stream ? "an event stream" : "JSON"}`);
+}
+
+/**
+ * The reply as batches of events that may leave as they are: errors, junk, unasked usage and what follows the end are
+ * gone, and `[DONE]` stands at the end of a stream that is complete.
+ * @throws AttemptFailure where the reply breaks; what came before it has been handed on.
+ */
+export async function* replyEvents(
+  response: Pick<TransportResponse, "read" | "status" | "headers">,
+  form: "stream" | "json",
+  options: ReplyOptions,
+  progress: ReplyProgress,
+): Reply {
+  if (form === "json") {
+    const event = await wholeReply(response, options, progress);
+    yield options.stream ? [...chunksOf(event, options.includeUsage), DONE] : [event];
+    return;
+  }
+  const decoder = createSseDecoder();
+  let done = false;
+  while (!done) {
+    const chunk = await readOn(response, progress);
+    const events = chunk === undefined ? decoder.end() : decoder.push(chunk);
+    const batch = passable(events, options, progress);
+    if (batch.events.length > 0) yield batch.events;
+    if (batch.failure !== undefined) throw batch.failure;
+    done = batch.done || chunk === undefined;
+    if (batch.done && progress.ledger.complete) return;
+  }
+  yield* ending(options, progress);
+}
+
+/** The next bytes; a connection that breaks behind the last finish_reason is an end like any other. */
+async function readOn(response: Pick<TransportResponse, "read">, { ledger }: ReplyProgress): Promise<Buffer | undefined> {
+  try {
+    return await response.read();
+  } catch (error) {
+    if (ledger.complete) return undefined;
+    throw error;
+  }
+}
+
+interface Batch {
+  readonly events: ReplyEvent[];
+  readonly done: boolean;
+  readonly failure?: AttemptFailure;
+}
+
+/** Of the events of one read: those that may go on, whether the stream is over, and what broke it. */
+function passable(events: readonly ReplyEvent[], options: ReplyOptions, progress: ReplyProgress): Batch {
+  const passed: ReplyEvent[] = [];
+  for (const event of events) {
+    switch (progress.ledger.observe(event)) {
+      case "usage":
+        if (options.includeUsage) passed.push(event);
+        break;
+      case "malformed":
+        progress.malformed++;
+        break;
+      case "error":
+        return { events: passed, done: false, failure: refusal(options, 200, event.text) };
+      case "aborted":
+        return { events: passed, done: false, failure: incomplete(options, "the engine stopped the reply") };
+      case "done":
+        if (progress.ledger.complete) passed.push(event);
+        return { events: passed, done: true };
+      default:
+        passed.push(event);
+    }
+  }
+  return { events: passed, done: false };
+}
+
+/** The stream is over without a `[DONE]` behind a finish_reason: is it complete all the same? */
+function* ending(options: ReplyOptions, { ledger }: ReplyProgress): Generator<readonly ReplyEvent[]> {
+  if (ledger.complete) {
+    yield [DONE];
+    return;
+  }
+  if (options.kind.omitsFinishReason && ledger.hasContent) {
+    const finish_reason = ledger.hasToolCalls ? "tool_calls" : "stop";
+    const choices = ledger.open.map((index) => ({ index, delta: {}, finish_reason }));
+    yield [ReplyEvent.ofJson({ object: "chat.completion.chunk", choices }), DONE];
+    return;
+  }
+  throw incomplete(options, "the stream ended without a finish_reason");
+}
+
+function incomplete({ backend }: ReplyOptions, what: string): AttemptFailure {
+  return new AttemptFailure({ how: "incomplete" }, `${backend}: ${what}`);
+}
+
+/** The failure that a backend's error answer is, read by its kind. */
+export function refusal(
+  { backend, kind }: ReplyOptions,
+  status: number,
+  body: string,
+  headers: TransportResponse["headers"] = {},
+): AttemptFailure {
+  const error = kind.readError({ status, headers, body });
+  return new AttemptFailure({ how: "refused", error }, `${backend}: ${error.message}`);
+}
+
+/** Reads a body whole, at most `maxBytes`. Undefined = longer than that. */
+export async function readBody(response: Pick<TransportResponse, "read">, maxBytes: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for (let chunk = await response.read(); chunk !== undefined; chunk = await response.read()) {
+    length += chunk.length;
+    if (length > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+}
+
+async function wholeReply(response: Pick<TransportResponse, "read" | "status" | "headers">, options: ReplyOptions, progress: ReplyProgress): Promise<ReplyEvent> {
+  const body = await readBody(response, MAX_REPLY_BYTES);
+  if (body === undefined) {
+    throw new AttemptFailure({ how: "malformed" }, `${options.backend}: a reply of more than ${MAX_REPLY_BYTES} bytes`);
+  }
+  const event = ReplyEvent.ofBody(body);
+  const kind = progress.ledger.observe(event);
+  if (kind === "error") throw refusal(options, response.status, event.text, response.headers);
+  if (kind === "aborted") throw incomplete(options, "the engine stopped the reply");
+  if (!progress.ledger.complete) {
+    const what = kind === "malformed" ? "a body that is not a reply" : "a reply without a finish_reason";
+    throw new AttemptFailure({ how: "malformed" }, `${options.backend}: ${what}`);
+  }
+  return event;
+}
+
+/** A whole reply told as a stream, for a client that asked for one and an engine that did not give it. */
+function chunksOf(event: ReplyEvent, includeUsage: boolean): ReplyEvent[] {
+  const reply = event.json as Record<string, unknown> & { choices: Record<string, unknown>[] };
+  const { choices, usage, ...rest } = reply;
+  const chat = typeof choices[0]?.message === "object";
+  const object = chat ? "chat.completion.chunk" : "text_completion";
+  const chunk = (list: unknown[], more = {}) => ReplyEvent.ofJson({ ...rest, object, choices: list, ...more });
+  const chunks = chat
+    ? [
+        chunk(
+          choices.map(({ message, finish_reason: _, ...choice }) => ({ ...choice, delta: deltaOf(message), finish_reason: null })),
+        ),
+        chunk(choices.map(({ index, finish_reason }) => ({ index, delta: {}, finish_reason }))),
+      ]
+    : [chunk(choices)];
+  return includeUsage && usage ? [...chunks, chunk([], { usage })] : chunks;
+}
+
+function deltaOf(message: unknown): unknown {
+  const { tool_calls, ...delta } = message as { tool_calls?: object[] | null };
+  return tool_calls ? { ...delta, tool_calls: tool_calls.map((call, index) => ({ ...call, index })) } : delta;
+}
+
+/** What is known of a reply before it begins. */
+export function createProgress(endpoint: Endpoint): ReplyProgress {
+  return { ledger: createLedger(endpoint), malformed: 0 };
+}
