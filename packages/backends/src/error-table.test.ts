@@ -95,6 +95,7 @@ describe("the message", () => {
 
   test("is plain text where the body is, and the status where there is nothing to say", () => {
     expect(read(404, "404 page not found").message).toBe("404 page not found");
+    expect(read(200, '{"error":"unexpected EOF"}').message).toBe("unexpected EOF");
     expect(read(500, "").message).toBe("500 without a body");
     expect(read(500, '{"error":{"message":"cut of').message).toBe("500 with a broken JSON body");
     expect(read(500, '{"prompt":"my secret"}').message).toBe("500 with a JSON body that has no message");

@@ -73,8 +73,8 @@ describe("finding the service again", () => {
 
   test("never asks an address that is not on this host's loopback", async () => {
     const text = [
-      "http://10.0.0.5:80/ http://169.254.169.254:80/latest https://127.0.0.1:443/ http://127.0.0.1.evil.example:80/",
-      "http://127.0.0.1:80@evil.example:81/ http://user:pass@127.0.0.1:82/ http://localhost.evil.example:83/ http://[::2]:84/",
+      "http://10.0.0.5:72/ http://169.254.169.254:73/latest https://127.0.0.1:74/ http://127.0.0.1.evil.example:71/",
+      "http://127.0.0.1:80@evil.example:81/ http://user:pass@127.0.0.1:82/ http://user@127.0.0.1:89/ http://localhost.evil.example:83/ http://[::2]:84/",
       "http://0.0.0.0:85/ http://evil.example:86/#127.0.0.1 ftp://127.0.0.1:87/ http://127.0.0.1/ http://:88/ http://",
     ].join("\n");
     const { discoverTools, asked } = tools({ "foundry service status": text }, {});
@@ -103,6 +103,15 @@ describe("names of models", () => {
     ["my-own-model", "my-own-model"],
   ])("%s is meant by %s", (id, name) => {
     expect([id, ...foundryAliases(id)]).toContain(name);
+  });
+
+  test("an id goes before another model's alias", () => {
+    const models: readonly ListedModel[] = [
+      { id: "other", aliases: ["phi-4"], loaded: true },
+      { id: "phi-4", loaded: false },
+    ];
+    expect(findListedModel(models, "phi-4")?.id).toBe("phi-4");
+    expect(findListedModel(models, "PHI-4")?.id).toBe("other");
   });
 
   test("an id is not its own alias", () => {

@@ -96,6 +96,14 @@ test("Ollama: nothing is in memory before the first request, and then its contex
   expect(JSON.stringify(found)).not.toContain("context");
 });
 
+test.each(["sglang", "vllm", "llamacpp"])(
+  "Ollama: its paths on a server whose models %s owns are not Ollama",
+  async (owner) => {
+    const text = JSON.stringify({ object: "list", data: [{ id: "m", owned_by: owner }] });
+    expect(await kinds.ollama.recognise(replayWith("ollama-0.33.0", { "/v1/models": { text } }))).toBe(false);
+  },
+);
+
 test("Ollama: without an answer on /api/ps it is not known what is loaded", async () => {
   const found = await kinds.ollama.probe(replayWith("ollama-0.33.0", { "/api/ps": { status: 500 } }));
   expect(JSON.stringify(found)).not.toContain("loaded");
@@ -140,6 +148,12 @@ test("llama.cpp: no free slot is busy, not down", async () => {
   expect(await kinds.llama_cpp.probe(replayWith("llama-server-0.5.0", { "/health": full }))).toMatchObject({
     status: "ready",
   });
+});
+
+test("llama.cpp: a server that sleeps has its model out of memory", async () => {
+  const text = textOf("llama-server-0.5.0/get_props.txt").replace('"is_sleeping":false', '"is_sleeping":true');
+  const found = await kinds.llama_cpp.probe(replayWith("llama-server-0.5.0", { "/props": { text } }));
+  expect(found).toMatchObject({ status: "ready", models: [{ id: "gemma", loaded: false }] });
 });
 
 test("llama.cpp: a server of several models says which are loaded", async () => {
