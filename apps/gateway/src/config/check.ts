@@ -1,10 +1,9 @@
 import { GatewayError, requestSchemas } from "@signalbox/protocol";
-import type { RequestFacts } from "@signalbox/router";
+import { decide, type RequestFacts } from "@signalbox/router";
 import { openTeam } from "../teams/keys.ts";
 import type { Config, PolicyTest } from "./config.ts";
 import { type LoadOptions, loadConfigFile } from "./load.ts";
 import { formatError } from "./problems.ts";
-import { decide } from "./registries.ts";
 
 /** What `signalbox check` prints, and whether all is well. */
 export interface CheckResult {

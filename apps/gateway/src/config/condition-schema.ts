@@ -1,7 +1,12 @@
-import type { Comparison, Complexity, Condition as RouterCondition } from "@signalbox/router";
+import {
+  type Comparison,
+  type Complexity,
+  comparisons,
+  complexities,
+  type Condition as RouterCondition,
+} from "@signalbox/router";
 import { z } from "zod";
 import { section, show } from "./fields.ts";
-import { comparisons, complexities } from "./registries.ts";
 import { didYouMean } from "./suggest.ts";
 import { parseCount, unitForms } from "./units.ts";
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile as readFileFromDisk, stat } from "node:fs/promises";
 import path from "node:path";
+import { findDeadRules } from "@signalbox/router";
 import { openTeam } from "../teams/keys.ts";
 import { backendProblems } from "./backend-problems.ts";
 import { compileConfig, type FileTexts } from "./compile.ts";
@@ -8,7 +9,6 @@ import type { Config } from "./config.ts";
 import { entriesOf, memberOf } from "./loose.ts";
 import { type ConfigError, formatPath, type Problem } from "./problems.ts";
 import { referenceProblems } from "./references.ts";
-import { findDeadRules } from "./registries.ts";
 import { ConfigFile } from "./schema.ts";
 import { schemaProblems } from "./schema-problems.ts";
 import { settingProblems } from "./setting-problems.ts";

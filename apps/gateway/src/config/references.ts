@@ -1,6 +1,6 @@
+import { strategyNames } from "@signalbox/router";
 import { entriesOf, itemsOf, memberOf } from "./loose.ts";
 import type { Path, Problem } from "./problems.ts";
-import { strategyNames } from "./registries.ts";
 import { didYouMean } from "./suggest.ts";
 
 /** The names that a file defines. */

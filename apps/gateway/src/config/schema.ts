@@ -1,5 +1,6 @@
 import { backendKindNames } from "@signalbox/backends";
 import type { ErrorCode } from "@signalbox/protocol";
+import { defaultThresholds, strategyNames } from "@signalbox/router";
 import { z } from "zod";
 import { Condition } from "./condition-schema.ts";
 import {
@@ -15,7 +16,6 @@ import {
   section,
   size,
 } from "./fields.ts";
-import { strategyNames } from "./registries.ts";
 
 const variablePattern = String.raw`^\$\{[A-Za-z_][A-Za-z0-9_]*(:-)?\}$`;
 const text = () => z.string().min(1, "expected some text, not an empty string");
@@ -59,7 +59,8 @@ const BackendTimeouts = section({
 export const Backend = section({
   kind: oneOf(backendKindNames).describe("Which engine answers there."),
   url: text().describe("http:// or https:// address of the engine; `auto` where the kind can find its own address."),
-  api_key: text()
+  api_key: z
+    .string()
     .meta({ pattern: variablePattern })
     .optional()
     .describe("Key that the engine wants, only as a variable; sent as a bearer token."),
@@ -141,8 +142,18 @@ export const TeamEntry = section(
 );
 
 const Thresholds = section({
-  moderate: z.number().min(0).max(1).default(0.35).describe("Score from which a request is moderate."),
-  complex: z.number().min(0).max(1).default(0.65).describe("Score from which a request is complex."),
+  moderate: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(defaultThresholds.moderate)
+    .describe("Score from which a request is moderate."),
+  complex: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(defaultThresholds.complex)
+    .describe("Score from which a request is complex."),
 });
 
 const Defaults = section({

@@ -1,3 +1,4 @@
+import { defaultThresholds } from "@signalbox/router";
 import { entriesOf, itemsOf, memberOf } from "./loose.ts";
 import type { Problem } from "./problems.ts";
 import { isLoopback, parseAddress } from "./units.ts";
@@ -67,8 +68,8 @@ function keyMessage(key: string): string {
 
 function thresholdProblems(value: unknown): Problem[] {
   const complexity = memberOf(memberOf(value, "defaults"), "complexity");
-  const moderate = memberOf(complexity, "moderate") ?? 0.35;
-  const complex = memberOf(complexity, "complex") ?? 0.65;
+  const moderate = memberOf(complexity, "moderate") ?? defaultThresholds.moderate;
+  const complex = memberOf(complexity, "complex") ?? defaultThresholds.complex;
   if (typeof moderate !== "number" || typeof complex !== "number" || moderate <= complex) return [];
   return [
     {
