@@ -76,7 +76,7 @@ test("a deployment on a backend that is gone is refused, not tried", () => {
   const { fit, panic, refused } = setUp({ a: "ready" }, ["gone"]);
   expect(fit).toEqual(["a"]);
   expect(panic).toEqual([]);
-  expect(refused).toEqual({ gone: "unknown_backend" });
+  expect(refused).toEqual({ gone: "down" });
 });
 
 test("asking reserves nothing", () => {

@@ -5,7 +5,7 @@ import type { Candidate } from "./strategy.ts";
 /** A deployment that is not taken now, and why. */
 export interface Refusal {
   readonly deployment: Deployment;
-  readonly why: Unfit | "unknown_backend";
+  readonly why: Unfit;
 }
 
 /** A model's deployments, sorted by what can be done with them now. */
@@ -32,13 +32,17 @@ export function candidatesFor(model: Model, states: ReadonlyMap<string, BackendS
   const refused: Refusal[] = [];
   for (const deployment of model.deployments) {
     const backend = states.get(deployment.backend);
-    const why = backend === undefined ? "unknown_backend" : backend.unfit(now);
-    if (backend !== undefined && why === undefined) {
+    if (backend === undefined) {
+      // A reload took the backend away under a request that began before it.
+      refused.push({ deployment, why: "down" });
+      continue;
+    }
+    const why = backend.unfit(now);
+    if (why === undefined) {
       fit.push({ deployment, backend });
       continue;
     }
-    refused.push({ deployment, why: why ?? "unknown_backend" });
-    if (backend === undefined || why === undefined || why === "unknown_backend") continue;
+    refused.push({ deployment, why });
     const rank = panicOrder[why];
     if (rank !== undefined) {
       unhealthy.push({ candidate: { deployment, backend }, rank, retryInMs: backend.retryInMs(now) });

@@ -1,0 +1,39 @@
+// The order is a request's: facts, features, rules, a chain of models, candidates, attempts, and what is learned.
+
+export { type AttemptEnd, AttemptFailure, classifyOutcome } from "./attempt-failure.ts";
+export {
+  AllAttemptsFailed,
+  type AttemptEffects,
+  type AttemptPlan,
+  type AttemptRecord,
+  attemptLoop,
+  type Choice,
+  type Opened,
+} from "./attempt-loop.ts";
+export type { BackendState, EngineLoad, Health, Permit, Unfit } from "./backend-state.ts";
+export { type BreakerSettings, type BreakerState, breakerDefaults } from "./breaker.ts";
+export { busyness } from "./busyness.ts";
+export { type Assessment, type Conversation, classify, defaultThresholds, type Thresholds } from "./classifier.ts";
+export { describeMatch, matches } from "./conditions.ts";
+export { type BackendStateOptions, createBackendState, type OwnedBackendState } from "./create-backend-state.ts";
+export { type DeadRule, findDeadRules, type RuleKnowledge } from "./dead-rules.ts";
+export { autoModel, chainOf, type Decision, decide, usableModels } from "./decide.ts";
+export { estimateTokens } from "./estimate-tokens.ts";
+export { type Features, readFeatures } from "./features.ts";
+export {
+  type Capabilities,
+  type Comparison,
+  type Complexity,
+  type Condition,
+  comparisons,
+  complexities,
+  type Deployment,
+  type Model,
+  type Policy,
+  type RequestFacts,
+  type Rule,
+} from "./policy.ts";
+export { createRetryBudget, type RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
+export { candidatesFor, type Refusal, type Selection, soonestRetryMs } from "./select.ts";
+export { isStrategyName, type StrategyName, strategies, strategyNames } from "./strategies.ts";
+export type { Candidate, Strategy, StrategyContext } from "./strategy.ts";
