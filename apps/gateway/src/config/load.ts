@@ -98,7 +98,7 @@ function failed(problems: readonly Found[], options: LoadOptions, source?: YamlS
       file: options.fileName,
       ...place,
       path: formatPath(problem.path),
-      message: withoutValues(problem.message, source),
+      message: printable(problem.message, source),
     };
   });
   errors.sort((a, b) => a.line - b.line || a.column - b.column);
@@ -111,12 +111,13 @@ function failed(problems: readonly Found[], options: LoadOptions, source?: YamlS
   return { ok: false, errors: first };
 }
 
-/** A variable may hold a secret: a message shows its name. */
-function withoutValues(message: string, source: YamlSource | undefined): string {
+/** One line without what a variable held, which may be a secret, and without what could steer a terminal. */
+function printable(message: string, source: YamlSource | undefined): string {
   let text = message;
-  for (const [value, written] of source?.expanded ?? [])
+  for (const [value, written] of source?.expanded ?? []) {
     if (value.length >= 4) text = text.replaceAll(value, () => written);
-  return text;
+  }
+  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
 }
 
 interface NamedFiles extends FileTexts {

@@ -81,7 +81,12 @@ const DeploymentEntry = section(
   {
     backend: text().describe("Name of a backend."),
     model: text().optional().describe("The name that the backend knows the model by."),
-    weight: z.number().positive().max(1000).optional().describe("Share of the requests, with `strategy: weighted`."),
+    weight: z
+      .number()
+      .min(0)
+      .max(1000)
+      .optional()
+      .describe("Share of the requests, with `strategy: weighted`; 0 = only when no other can answer."),
   },
   ["dialect"],
 );
