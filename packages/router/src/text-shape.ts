@@ -21,8 +21,8 @@ export interface TextShape {
 }
 
 /** Of a longer text only this much of the head and the tail is looked at. */
-export const headLength = 6000;
-export const tailLength = 2000;
+const headLength = 6000;
+const tailLength = 2000;
 
 interface Entry {
   readonly stem: string;
