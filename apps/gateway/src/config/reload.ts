@@ -43,7 +43,7 @@ export interface SignalSource {
   off(signal: "SIGHUP", listener: () => void): unknown;
 }
 
-export interface Timers {
+interface Timers {
   set(run: () => void, ms: number): unknown;
   clear(timer: unknown): void;
 }
@@ -138,11 +138,9 @@ export function watchConfig(options: WatchOptions): ConfigWatcher {
 }
 
 function restartKeys(before: Config, after: Config): string[] {
-  const keys = ["listen", "admin"] as const;
+  const keys = ["listen", "admin", "log"] as const;
   return keys
-    .filter(
-      (key) => before.server[key].host !== after.server[key].host || before.server[key].port !== after.server[key].port,
-    )
+    .filter((key) => JSON.stringify(before.server[key]) !== JSON.stringify(after.server[key]))
     .map((key) => `server.${key}`);
 }
 

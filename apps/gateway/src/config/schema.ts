@@ -56,7 +56,7 @@ const BackendTimeouts = section({
   cold_start: duration().optional().describe("Until the first piece of content while the backend loads the model."),
 });
 
-export const Backend = section({
+const Backend = section({
   kind: oneOf(backendKindNames).describe("Which engine answers there."),
   url: text().describe("http:// or https:// address of the engine; `auto` where the kind can find its own address."),
   api_key: z
@@ -104,7 +104,7 @@ const RequestDefaults = section({
   stop: z.union([z.string(), z.array(z.string())], { error: "expected a text or a list of texts" }).optional(),
 });
 
-export const ModelEntry = section({
+const ModelEntry = section({
   on: z
     .array(DeploymentEntry)
     .min(1, "expected at least one { backend, model }")
@@ -134,7 +134,7 @@ const Limits = section({
   concurrent: count().optional().describe("Requests under way at once."),
 });
 
-export const TeamEntry = section(
+const TeamEntry = section(
   {
     keys: z
       .array(text().meta({ pattern: String.raw`^(sha256:[0-9a-fA-F]{64}|\$\{.+\})$` }))
