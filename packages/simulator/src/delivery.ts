@@ -43,6 +43,14 @@ function framesOfChoice(kind: SimulatedKind, wire: StreamWire, answer: Answer): 
   };
   addPieces(answer.reasoningPieces, (isFirst) => wire.reasoning(answer, isFirst));
   addPieces(answer.textPieces, (isFirst) => wire.text(answer, isFirst));
+  const ending = answer.calls.length === 0 && answer.textPieces.length > 0 ? wire.finishWithText?.(answer) : undefined;
+  if (ending !== undefined) {
+    texts.pop();
+    roles.pop();
+    const [before, after] = ending;
+    add(`data: ${before}${kind.escape(answer.textPieces.at(-1) ?? "")}${after}\n\n`, "last");
+    return { texts, roles };
+  }
   for (const [index, call] of answer.calls.entries()) {
     for (const json of wire.call(answer, call, index, first)) add(frameOf(json), "token");
     first = false;
@@ -114,10 +122,11 @@ export function deliverFrames(
     if (events.writable()) {
       while (next < texts.length && !outlet.stopped) {
         const role = roles[next] ?? "token";
-        if (role === "token" && sent >= due) break;
+        const spends = role === "token" || role === "last";
+        if (spends && sent >= due) break;
         const text = texts[next] ?? "";
         outlet.frame(restamp === undefined ? text : restamp(text), role);
-        if (role === "token") sent += 1;
+        if (spends) sent += 1;
         next += 1;
       }
       outlet.flush();

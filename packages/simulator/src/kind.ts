@@ -93,6 +93,8 @@ export interface StreamWire {
   /** The events of one whole call; `part` cuts arguments as the engine does. */
   call(choice: Choice, call: ToolCall, callIndex: number, first: boolean): readonly string[];
   finish(choice: Choice): readonly string[];
+  /** The finish and the last piece of text in one event; missing = never together. */
+  finishWithText?(choice: Choice): Template | undefined;
   /** After all choices. */
   close(): readonly string[];
 }

@@ -1,7 +1,10 @@
 import type { Exchange } from "./http-server.ts";
 
-/** What a frame of a stream is for. */
-export type FrameRole = "open" | "token" | "finish" | "usage" | "done";
+/** What a frame of a stream is for; `last` is the last token and the finish in one. */
+export type FrameRole = "open" | "token" | "last" | "finish" | "usage" | "done";
+
+/** The frame ends a choice. */
+export const endsChoice = (role: FrameRole): boolean => role === "finish" || role === "last";
 
 /** Where the frames of a streamed answer go; a fault wraps one in another. */
 export interface Outlet {

@@ -39,7 +39,9 @@ function encode(request: RawRequest): Buffer {
     "host: test",
     ...(request.headers ?? []),
   ];
-  if (body.length > 0) lines.push("content-type: application/json", `content-length: ${body.length}`);
+  if (body.length > 0) lines.push(`content-length: ${body.length}`);
+  const typed = lines.some((line) => /^content-type:/i.test(line));
+  if (body.length > 0 && !typed) lines.push("content-type: application/json");
   return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`), body]);
 }
 

@@ -1,7 +1,8 @@
 import { gzipSync } from "node:zlib";
 import { z } from "zod";
 import { defineFault, NO_ARGS } from "../fault.ts";
-import { hangUp, pour } from "./outlets.ts";
+import { endsChoice } from "../outlet.ts";
+import { finishFrame, hangUp, pour } from "./outlets.ts";
 
 export const truncatedJson = defineFault({
   does: "announces the whole length of a JSON body, sends half of it and closes",
@@ -58,7 +59,8 @@ export const noWords = defineFault({
     stopped: false,
     frame: (text, role) => {
       if (role === "token") return;
-      inner.frame(role === "usage" ? text.replace(/_tokens":\d+/g, '_tokens":0') : text, role);
+      const made = endsChoice(role) ? finishFrame(text, "stop") : text;
+      inner.frame(role === "usage" ? made.replace(/_tokens":\d+/g, '_tokens":0') : made, role);
     },
   }),
   whole: ({ engine, exchange }, head, body) => {

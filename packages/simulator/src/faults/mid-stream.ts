@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { defineFault, NO_ARGS, type Strike } from "../fault.ts";
 import type { ResponseHead } from "../kind.ts";
-import { asChunk, finishFrame, hangUp, mapFrames, pour, strikeAfter } from "./outlets.ts";
+import { endsChoice } from "../outlet.ts";
+import { asChunk, editFrame, finishFrame, hangUp, mapFrames, pour, strikeAfter } from "./outlets.ts";
 
 /** Half of a JSON answer, its whole length announced. */
 function sendHalf({ engine, exchange }: Strike<unknown>, head: ResponseHead, body: string): void {
@@ -91,10 +92,15 @@ export const noDone = defineFault({
   stream: (_strike, inner) => mapFrames(inner, (text, role) => (role === "done" ? [] : [text])),
 });
 
+const unfinished = (frame: string): string =>
+  editFrame(frame, (event) => {
+    for (const choice of event.choices) choice.finish_reason = null;
+  });
+
 export const noFinish = defineFault({
-  does: "leaves out every finish_reason; `[DONE]` arrives",
+  does: "sends `finish_reason: null` where the reason belongs; all text and `[DONE]` arrive",
   args: NO_ARGS,
-  stream: (_strike, inner) => mapFrames(inner, (text, role) => (role === "finish" ? [] : [text])),
+  stream: (_strike, inner) => mapFrames(inner, (text, role) => (endsChoice(role) ? [unfinished(text)] : [text])),
 });
 
 export const longLine = defineFault({

@@ -130,7 +130,7 @@ export const bigHeaders = defineFault({
     const count = Math.ceil(args.bytes / 1024);
     const extra = Array.from({ length: count }, (_, index): [string, string] => [
       `x-padding-${index}`,
-      "p".repeat(1005),
+      "p".repeat(1024),
     ]);
     return { ...head, extra: [...(head.extra ?? []), ...extra] };
   },

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineFault, NO_ARGS } from "../fault.ts";
-import type { Outlet } from "../outlet.ts";
+import { endsChoice, type Outlet } from "../outlet.ts";
 import { editFrame, mapFrames } from "./outlets.ts";
 
 const MULTI_LINE = /^data: (\{.*\})\n\n$/s;
@@ -131,7 +131,7 @@ export const afterDone = defineFault({
 export const duplicateFinish = defineFault({
   does: "sends every finish_reason twice",
   args: NO_ARGS,
-  stream: (_strike, inner) => mapFrames(inner, (text, role) => (role === "finish" ? [text, text] : [text])),
+  stream: (_strike, inner) => mapFrames(inner, (text, role) => (endsChoice(role) ? [text, text] : [text])),
 });
 
 const usageOf = (tokens: number): object => ({

@@ -10,21 +10,22 @@ import type {
   Turn,
 } from "../kind.ts";
 import { randomLower } from "../random.ts";
-import { extraLines, httpDate, joinChoices, jsonReply, openAiUsage, statusLine } from "../wire-text.ts";
+import { extraLines, joinChoices, jsonReply, openAiUsage, statusLine } from "../wire-text.ts";
+
+const SERVER = "oatpp/1.3.0";
 
 const text = (value: string): string => JSON.stringify(value);
 
 function fail(status: number, message: string, type = "invalid_request_error"): Reply {
-  return jsonReply(status, { error: { message, type, param: null, code: null } });
+  return jsonReply(status, { error: { code: null, message, param: null, type } });
 }
 
 function head(head: ResponseHead): string {
   let lines = statusLine(head.status);
-  if (head.contentType) lines += `Content-Type: ${head.contentType}\r\n`;
-  lines += `Date: ${httpDate()}\r\n${extraLines(head)}`;
-  lines += head.length === undefined ? "Transfer-Encoding: chunked\r\n" : `Content-Length: ${head.length}\r\n`;
-  if (head.close) lines += "Connection: close\r\n";
-  return `${lines}\r\n`;
+  if (head.contentType) lines += `content-type: ${head.contentType}\r\n`;
+  lines += `server: ${SERVER}\r\n${extraLines(head)}`;
+  lines += head.length === undefined ? "transfer-encoding: chunked\r\n" : `content-length: ${head.length}\r\n`;
+  return `${lines}connection: ${head.close ? "close" : "keep-alive"}\r\n\r\n`;
 }
 
 const VARIANTS = ["generic-cpu:3", "cuda-gpu:3", "openvino-npu:2"] as const;
@@ -58,8 +59,9 @@ function refuse(_state: EngineState, request: InferenceRequest): Reply | undefin
 function tooLong(state: EngineState, request: InferenceRequest): Reply | undefined {
   if (request.promptTokens < state.context) return undefined;
   return fail(
-    400,
-    `The prompt has ${request.promptTokens} tokens, more than the model's maximum of ${state.context} tokens.`,
+    500,
+    `Inference failed: input sequence_length (${request.promptTokens}) is >= max_length (${state.context})`,
+    "server_error",
   );
 }
 
@@ -118,7 +120,7 @@ const loadedIds = (state: EngineState): string[] => state.models.loaded().map(ru
 async function load(state: EngineState, path: string): Promise<Reply> {
   const asked = decodeURIComponent(path.slice("/models/load/".length));
   const name = find(state, asked) ?? state.models.names.find((given) => aliasOf(given) === asked);
-  if (name === undefined) return fail(404, `Model not found: ${asked}`, "not_found_error");
+  if (name === undefined) return fail(404, `Model not found: No model matching '${asked}'`);
   await state.models.load(name);
   return jsonReply(200, { status: "loaded", model: runnable(name) });
 }
@@ -126,7 +128,7 @@ async function load(state: EngineState, path: string): Promise<Reply> {
 function unload(state: EngineState, path: string): Reply {
   const asked = decodeURIComponent(path.slice("/models/unload/".length));
   const name = find(state, asked) ?? state.models.names.find((given) => aliasOf(given) === asked);
-  if (name === undefined) return fail(404, `Model not found: ${asked}`, "not_found_error");
+  if (name === undefined) return fail(404, `Model not found: No model matching '${asked}'`);
   state.models.unload(name);
   return jsonReply(200, { status: "unloaded", model: runnable(name) });
 }
@@ -190,11 +192,18 @@ export const foundryLocal: SimulatedKind = {
   tooLong,
   errors: {
     malformedJson: () => fail(400, "Invalid JSON in request body"),
-    unknownModel: (_state, asked) => fail(404, `Model not found: ${asked}`, "not_found_error"),
-    loading: (model) => fail(400, `Model not loaded: ${runnable(model)} must be loaded before inference`),
+    unknownModel: (_state, asked) => fail(404, `Model not found: No model matching '${asked}'`),
+    loading: (model) => fail(400, `Model not loaded: Model '${runnable(model)}' must be loaded before inference`),
     overloaded: () => fail(503, "The service is busy with other requests.", "server_error"),
     unauthorized: () => fail(401, "Unauthorized", "authentication_error"),
-    unknownRoute: (_method, path) => fail(404, `Not found: ${path}`, "not_found_error"),
+    unknownRoute: (method, path) => ({
+      status: 404,
+      body: `server=${SERVER}
+code=404
+description=Not Found
+message=No mapping for HTTP-method: '${method}', URL: '${path}'`,
+      contentType: "text/plain",
+    }),
     shape: (status, message) => fail(status, message, status < 500 ? "invalid_request_error" : "server_error").body,
   },
   chat,

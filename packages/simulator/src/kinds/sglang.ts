@@ -8,6 +8,8 @@ const VERSION = "0.5.6";
 /** The token that ends a turn of MiniMax-M2. */
 const END_TOKEN = 200_020;
 
+const FULL = "The request queue is full.";
+
 const text = (value: string): string => JSON.stringify(value);
 
 /** Errors are flat here, without the `error` member that others have. */
@@ -58,7 +60,7 @@ function tooLong(state: EngineState, request: InferenceRequest): Reply | undefin
   if (request.promptTokens + wanted <= limit) return undefined;
   return fail(
     400,
-    `Requested token count exceeds the model's maximum context length of ${limit} tokens. You requested a total of ${request.promptTokens + wanted} tokens: ${request.promptTokens} tokens from the input messages and ${wanted} tokens for the completion. Please reduce the number of tokens in the input messages or the completion to fit within the limit.`,
+    `Requested token count exceeds the model's maximum context length of ${limit} tokens. You requested a total of ${request.promptTokens + wanted} tokens: ${request.promptTokens} tokens from the input messages and ${wanted} tokens for the completion.`,
   );
 }
 
@@ -145,6 +147,7 @@ function loads(state: EngineState, query: string): Reply {
     num_running_reqs: running,
     num_waiting_reqs: waiting,
     num_used_tokens: usedTokens(state),
+    num_total_tokens: usedTokens(state),
     token_usage: use,
     gen_throughput: running === 0 ? 0 : running * state.options.tokensPerSecond,
     cache_hit_rate: 0,
@@ -314,7 +317,11 @@ export const sglang: SimulatedKind = {
       ),
     unknownModel: (_state, asked) => fail(404, `The model '${asked}' does not exist`),
     loading: () => ({ status: 503, body: "", contentType: "" }),
-    overloaded: () => fail(503, "The request queue is full.", "SERVICE_UNAVAILABLE"),
+    overloaded: (request) => {
+      if (!request.stream) return fail(503, FULL, "SERVICE_UNAVAILABLE");
+      const error = `{"object": "error", "message": "${FULL}", "type": "SERVICE_UNAVAILABLE", "param": null, "code": 503}`;
+      return { status: 200, body: `data: {"error": ${error}}\n\ndata: [DONE]\n\n`, sse: true };
+    },
     unauthorized: () => jsonReply(401, { error: "Unauthorized" }),
     unknownRoute: () => jsonReply(404, { detail: "Not Found" }),
     wrongMethod: (allow) => ({ ...jsonReply(405, { detail: "Method Not Allowed" }), headers: [["allow", allow]] }),

@@ -20,6 +20,9 @@ function invalid(type: string, place: string, text: string, input: string): Repl
   return fail(400, message, "Bad Request", place);
 }
 
+const unsupportedMedia = (): Reply =>
+  fail(400, "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed", "Bad Request");
+
 function toolChoiceRefusal(body: InferenceRequest["body"]): Reply | undefined {
   const choice = body.tool_choice;
   if (!Array.isArray(body.tools) || choice === "none") return undefined;
@@ -32,7 +35,9 @@ function toolChoiceRefusal(body: InferenceRequest["body"]): Reply | undefined {
 }
 
 function refuse(state: EngineState, request: InferenceRequest): Reply | undefined {
-  const { body } = request;
+  const { body, http } = request;
+  const type = http.headers["content-type"] ?? "";
+  if (!/json/i.test(type)) return unsupportedMedia();
   if (request.endpoint === "chat") {
     const members = Object.keys(body).length;
     if (body.messages === undefined) {
@@ -109,6 +114,10 @@ function chatStream(turn: Turn): StreamWire {
   const last = turn.choices.length - 1;
   const delta = (choice: Choice, body: string): string =>
     `${start}{"index":${choice.index},"delta":{${body}},"logprobs":null,"finish_reason":null,"token_ids":null}]}`;
+  const finishTail = (choice: Choice): string => {
+    const tail = choice.index === last && !turn.includeUsage ? `,"system_fingerprint":"${FINGERPRINT}"` : "";
+    return `,"logprobs":null,"finish_reason":"${choice.finish}","stop_reason":${stopReason(choice)},"token_ids":null}]${tail}}`;
+  };
   return {
     open: (choice) => [
       `${start}{"index":${choice.index},"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}],"prompt_token_ids":null,"prompt_text":null}`,
@@ -130,12 +139,12 @@ function chatStream(turn: Turn): StreamWire {
         delta(choice, `"content":null,"tool_calls":[{"index":${index},"function":{"arguments":${text(part)}}}]`),
       ),
     ],
-    finish: (choice) => {
-      const tail = choice.index === last && !turn.includeUsage ? `,"system_fingerprint":"${FINGERPRINT}"` : "";
-      return [
-        `${start}{"index":${choice.index},"delta":{},"logprobs":null,"finish_reason":"${choice.finish}","stop_reason":${stopReason(choice)},"token_ids":null}]${tail}}`,
-      ];
-    },
+    // The engine's batches decide whether the last text and the finish_reason share a chunk; here usage decides.
+    finishWithText: (choice) =>
+      turn.includeUsage
+        ? undefined
+        : [`${start}{"index":${choice.index},"delta":{"content":`, `}${finishTail(choice)}`],
+    finish: (choice) => [`${start}{"index":${choice.index},"delta":{}${finishTail(choice)}`],
     close: () =>
       turn.includeUsage ? [`${start}],"usage":${usage(turn, "")},"system_fingerprint":"${FINGERPRINT}"}`] : [],
   };
