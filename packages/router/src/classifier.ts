@@ -94,10 +94,10 @@ function signalsOf(shape: TextShape): Signal[] {
   const codeLines = shape.codeLines >= 2 || shape.fences > 0 ? Math.max(shape.codeLines, shape.fences) : 0;
   const isCode = codeLines > 0;
   const signals: Signal[] = [
-    { name: "length", weight: Math.min(0.9, 0.13 * Math.max(0, Math.log2(Math.max(1, words) / 12))) },
+    { name: "length", weight: Math.min(0.9, 0.2 * Math.max(0, Math.log2(Math.max(1, words) / 12))) },
     { name: "code", weight: isCode ? Math.min(0.9, 0.25 + 0.1 * Math.log2(1 + codeLines)) : 0 },
     { name: "formulae", weight: isCode ? 0 : Math.min(0.5, 0.12 * shape.mathMarks) },
-    { name: "numbers", weight: isCode || shape.numbers < 2 ? 0 : Math.min(0.45, 0.1 * shape.numbers) },
+    { name: "numbers", weight: isCode || shape.numbers < 2 ? 0 : Math.min(0.35, 0.08 * shape.numbers) },
     { name: "amount asked", weight: shape.numbers > 0 && shape.amountsAsked > 0 ? 0.2 : 0 },
     { name: "questions", weight: Math.min(0.3, 0.12 * Math.max(0, shape.questions - 1)) },
     { name: "parts", weight: isCode ? 0 : Math.min(0.36, 0.09 * Math.max(0, shape.items - 1)) },
