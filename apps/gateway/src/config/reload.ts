@@ -94,27 +94,13 @@ export function watchConfig(options: WatchOptions): ConfigWatcher {
   async function reloadOnce(asked: boolean): Promise<ReloadEvent> {
     if (closed) return { ok: true, hash: current.hash, changed: false, needsRestart: [] };
     const result = await loadConfigFile(options.path, options.env);
-    const event = await putInForce(result);
+    const event = await putInForce(result, current, options);
+    if (event.ok && event.changed && result.ok) current = result.config;
     await folders.watch(options.path, current.files);
     const telling = event.ok ? `ok ${event.hash}` : `failed ${JSON.stringify(event.errors)}`;
     if (!closed && (asked || telling !== told)) quietly(() => onEvent(event));
     told = telling;
     return event;
-  }
-
-  async function putInForce(result: LoadResult): Promise<ReloadEvent> {
-    if (!result.ok) return { ok: false, hash: current.hash, errors: result.errors };
-    const { config } = result;
-    if (config.hash === current.hash) return { ok: true, hash: config.hash, changed: false, needsRestart: [] };
-    try {
-      await options.onChange(config);
-    } catch (error) {
-      const message = `could not be put in force: ${error instanceof Error ? error.message : String(error)}`;
-      return { ok: false, hash: current.hash, errors: [{ file: options.path, line: 1, column: 1, path: "", message }] };
-    }
-    const needsRestart = restartKeys(current, config);
-    current = config;
-    return { ok: true, hash: config.hash, changed: true, needsRestart };
   }
 
   const onSignal = () => void enqueue(true);
@@ -135,6 +121,21 @@ export function watchConfig(options: WatchOptions): ConfigWatcher {
       folders.close();
     },
   };
+}
+
+/** Hands a good config over, when it is another than the one in force. */
+async function putInForce(result: LoadResult, current: Config, options: WatchOptions): Promise<ReloadEvent> {
+  const { hash } = current;
+  if (!result.ok) return { ok: false, hash, errors: result.errors };
+  const { config } = result;
+  if (config.hash === hash) return { ok: true, hash, changed: false, needsRestart: [] };
+  try {
+    await options.onChange(config);
+  } catch (error) {
+    const message = `could not be put in force: ${error instanceof Error ? error.message : String(error)}`;
+    return { ok: false, hash, errors: [{ file: options.path, line: 1, column: 1, path: "", message }] };
+  }
+  return { ok: true, hash: config.hash, changed: true, needsRestart: restartKeys(current, config) };
 }
 
 function restartKeys(before: Config, after: Config): string[] {
