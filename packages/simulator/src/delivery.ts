@@ -139,7 +139,7 @@ export function deliverFrames(
       return;
     }
     const wait = pace.firstTokenMs + sent * pace.msPerToken - (performance.now() - started);
-    timer = setTimeout(step, Math.max(1, wait));
+    timer = setTimeout(step, Math.max(1, Math.ceil(wait)));
   };
   if (pace.firstTokenMs > 0 && !pace.opensEarly) timer = setTimeout(step, pace.firstTokenMs);
   else step();
