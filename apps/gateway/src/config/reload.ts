@@ -161,6 +161,8 @@ interface FolderWatch {
 /** Watches the folders of some files, and of what they are links to; polls where a folder cannot be watched. */
 function createFolderWatch(onSign: () => void, pollMs: number, timers: Timers): FolderWatch {
   const watchers = new Map<string, FSWatcher>();
+  /** Names in those folders that mean something; others (a log beside the file) change all the time. */
+  let names = new Set<string>();
   let poll: unknown;
   let closed = false;
 
@@ -175,7 +177,10 @@ function createFolderWatch(onSign: () => void, pollMs: number, timers: Timers): 
 
   function add(folder: string): void {
     try {
-      const watcher = watch(folder, { persistent: false }, onSign);
+      const watcher = watch(folder, { persistent: false }, (_event, name) => {
+        // Kubernetes swaps a link whose name begins with two dots.
+        if (name === null || names.has(name) || name.startsWith("..")) onSign();
+      });
       watcher.on("error", () => {
         watchers.get(folder)?.close();
         watchers.delete(folder);
@@ -190,12 +195,16 @@ function createFolderWatch(onSign: () => void, pollMs: number, timers: Timers): 
   return {
     async watch(file, others) {
       const wanted = new Set<string>();
+      const known = new Set<string>();
       for (const each of [file, ...others]) {
-        wanted.add(path.dirname(path.resolve(each)));
-        const real = await realpath(each).catch(() => undefined);
-        if (real !== undefined) wanted.add(path.dirname(real));
+        const real = await realpath(each).catch(() => each);
+        for (const place of [path.resolve(each), path.resolve(real)]) {
+          wanted.add(path.dirname(place));
+          known.add(path.basename(place));
+        }
       }
       if (closed) return;
+      names = known;
       for (const [folder, watcher] of watchers) {
         if (wanted.has(folder)) continue;
         watcher.close();
