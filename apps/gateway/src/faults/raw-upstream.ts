@@ -1,0 +1,84 @@
+import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+
+/** A server that answers with exactly the bytes that it is told to, and closes as it is told to. */
+export interface RawUpstream {
+  readonly url: string;
+  /** POST requests that came in whole, oldest first, head and body. */
+  readonly requests: readonly string[];
+  /** Connections that are open now. */
+  readonly open: number;
+}
+
+export interface RawExchange {
+  readonly socket: Socket;
+  readonly request: string;
+  /** 0 for the first POST of all. */
+  readonly index: number;
+  /** 0 for the first POST on its connection. */
+  readonly ordinal: number;
+}
+
+/** Starts a server that leaves every POST to `answer` and answers every GET with an empty 200; closed when the test ends. */
+export async function startRawUpstream(answer: (exchange: RawExchange) => void): Promise<RawUpstream> {
+  const requests: string[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    let ordinal = 0;
+    let waiting = "";
+    socket.on("error", () => {});
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("data", (data) => {
+      waiting += data.toString("latin1");
+      for (;;) {
+        const length = requestLength(waiting);
+        if (length === undefined || waiting.length < length) return;
+        const request = waiting.slice(0, length);
+        waiting = waiting.slice(length);
+        if (request.startsWith("GET ")) socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+        else answer({ socket, request, index: requests.push(request) - 1, ordinal: ordinal++ });
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    get open() {
+      return sockets.size;
+    },
+  };
+}
+
+function requestLength(text: string): number | undefined {
+  const gap = text.indexOf("\r\n\r\n");
+  if (gap < 0) return undefined;
+  return gap + 4 + Number(/\r\ncontent-length: *(\d+)/i.exec(text)?.[1] ?? 0);
+}
+
+const recordings = new URL("../../../../packages/backends/recordings/", import.meta.url);
+
+/** The body of a recorded answer, byte for byte as latin1 text; of a partial recording what was kept, from its first whole event on. */
+export function recordedBody(name: string): string {
+  let text = readFileSync(new URL(name, recordings), "latin1");
+  if (text.startsWith("$ ")) text = text.slice(text.indexOf("\n") + 1);
+  text = text.replace(/\n\[[^\n]*total=[^\n]*\]\n?$/, "").replace(/[^\n]*\n\[\.\.\. cut here \.\.\.\]\n[^\n]*\n\n/, "");
+  if (!text.startsWith("HTTP/")) return text.slice(text.indexOf("data: "));
+  const gap = /\r?\n\r?\n/.exec(text)!;
+  return text.slice(gap.index + gap[0].length);
+}
+
+export const STREAM_HEAD = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+export const JSON_HEAD = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+export const LAST_CHUNK = "0\r\n\r\n";
+
+/** Latin1 text as one HTTP chunk. */
+export function chunkOf(text: string): string {
+  return text === "" ? "" : `${text.length.toString(16)}\r\n${text}\r\n`;
+}
