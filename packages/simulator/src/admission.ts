@@ -6,7 +6,7 @@ export interface Admission {
   enter(start: (ticket: Ticket) => void): Ticket | false;
 }
 
-export interface Ticket {
+interface Ticket {
   /** Has a slot. */
   readonly started: boolean;
   /** Gives the slot or the place in the queue back; a second call does nothing. */

@@ -5,7 +5,7 @@ import type { LogEntry } from "./request-log.ts";
 const MAX_BODY_SHOWN = 16_384;
 
 /** One log entry as `GET /_sim/log` shows it. */
-export function describeEntry(entry: LogEntry): Record<string, unknown> {
+function describeEntry(entry: LogEntry): Record<string, unknown> {
   const { body, ...rest } = entry;
   return { ...rest, body: body?.toString("utf8", 0, MAX_BODY_SHOWN) };
 }

@@ -3,7 +3,7 @@ import { createRandom, hashText } from "./random.ts";
 const DIMENSIONS = 64;
 
 /** A unit vector for a text: the same text gives the same vector. */
-export function embedText(text: string, seed: number, dimensions = DIMENSIONS): number[] {
+function embedText(text: string, seed: number, dimensions = DIMENSIONS): number[] {
   const random = createRandom(hashText(text, seed));
   const raw = Array.from({ length: dimensions }, () => random() * 2 - 1);
   const length = Math.hypot(...raw) || 1;

@@ -80,7 +80,7 @@ export interface Turn {
 }
 
 /** JSON text before and after the JSON string of one piece of text. */
-export type Template = readonly [before: string, after: string];
+type Template = readonly [before: string, after: string];
 
 /** Writes one streamed answer down; every string is the JSON of one event. */
 export interface StreamWire {
@@ -100,7 +100,7 @@ export interface StreamWire {
 }
 
 /** How an engine shares its attention. */
-export interface Habits {
+interface Habits {
   /** When a stream is queued: headers at once, or none until a slot is free. */
   readonly queuedHeaders: "at_once" | "at_slot";
   /**

@@ -167,3 +167,89 @@ describe.each(SUITES)("$kind answers as $folder did", (suite) => {
     expect(normal.endsWith("\n")).toBe(recorded.body.endsWith("\n"));
   });
 });
+
+/** Bodies alone were recorded of the calls that a model could be brought to make. */
+const CALLS: readonly { kind: KindName; folder: string; whole: string; streamed: string }[] = [
+  { kind: "vllm", folder: "vllm-0.32.0", whole: "real-fewshot_0", streamed: "real-fewshot_1" },
+  { kind: "ollama", folder: "ollama-0.33.0", whole: "fewshot_0", streamed: "fewshot_1" },
+  {
+    kind: "llama_cpp",
+    folder: "llama-server-0.5.0",
+    whole: "tools-template-fewshot_0",
+    streamed: "tools-template-fewshot_1",
+  },
+];
+
+describe.each(CALLS)("$kind makes a call as recorded", ({ kind, folder, whole, streamed }) => {
+  const tool = {
+    name: "get_weather",
+    parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+  };
+  const recordedBody = (name: string): string =>
+    readFileSync(new URL(`${folder}/${name}.txt`, ROOT), "utf8").replace(/\n\[[^\n]*total=[^\n]*\]\n?$/, "");
+  const ask = async (stream: boolean): Promise<string> => {
+    const simulator = await startSimulator({ kind, models: ["gemma"] });
+    const messages = [{ role: "user", content: "What is the weather in Paris?" }];
+    const body = { model: "gemma", messages, tools: [{ type: "function", function: tool }], stream };
+    const answer = await rawRequest(simulator.port, { body });
+    await simulator.close();
+    return answer.body.toString();
+  };
+
+  test("whole", async () => {
+    expect(bodyShape(await ask(false))).toEqual(bodyShape(recordedBody(whole)));
+  });
+
+  test("streamed", async () => {
+    expect(streamShape(await ask(true))).toEqual(streamShape(recordedBody(streamed)));
+  });
+});
+
+/** Not recorded but written down: the parts that hold for a simulated engine. Headers are not compared. */
+const DOCUMENTED: readonly { kind: KindName; folder: string; model: string; files: readonly string[] }[] = [
+  {
+    kind: "sglang",
+    folder: "sglang-documented",
+    model: "MiniMaxAI/MiniMax-M2",
+    files: ["get_health", "get_v1_models", "unknown_route", "old_get_load"],
+  },
+  {
+    kind: "foundry_local",
+    folder: "foundry_local-documented",
+    model: "qwen2.5-7b-instruct",
+    files: ["err_model", "get_models_loaded", "get_status", "get_v1_models", "unknown_route"],
+  },
+  {
+    kind: "openai",
+    folder: "openai-documented",
+    model: "gpt-5-mini",
+    files: ["err_model", "get_v1_models", "unknown_route"],
+  },
+];
+
+describe.each(DOCUMENTED)("$kind answers as $folder says", ({ kind, folder, model, files }) => {
+  test.each(files)("%s", async (name) => {
+    const recorded = parseRecording(readFileSync(new URL(`${folder}/${name}.txt`, ROOT), "utf8"));
+    const simulator = await startSimulator({ kind, models: [model] });
+    const answer = await rawRequest(simulator.port, recorded?.request ?? {});
+    await simulator.close();
+    expect(answer.status).toBe(recorded?.status);
+    expect(bodyShape(answer.body.toString())).toEqual(bodyShape(recorded?.body.replace(/\n$/, "") ?? ""));
+  });
+});
+
+test("every metric that a simulated vLLM or llama-server shows is one that the engine showed", async () => {
+  const namesIn = (text: string): Set<string> =>
+    new Set([...text.matchAll(/^((?:vllm|llamacpp):\w+)[ {]/gm)].map((match) => match[1] ?? ""));
+  for (const [kind, folder] of [
+    ["vllm", "vllm-0.32.0"],
+    ["llama_cpp", "llama-server-0.5.0"],
+  ] as const) {
+    const simulator = await startSimulator({ kind });
+    const shown = namesIn((await rawRequest(simulator.port, { path: "/metrics" })).body.toString());
+    await simulator.close();
+    const recorded = namesIn(readFileSync(new URL(`${folder}/get_metrics.txt`, ROOT), "utf8"));
+    expect(shown.size).toBeGreaterThan(3);
+    expect([...shown].filter((name) => !recorded.has(name) && !/tokens_total$/.test(name))).toEqual([]);
+  }
+});

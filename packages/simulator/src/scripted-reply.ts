@@ -8,7 +8,7 @@ import type { ScriptReply } from "./script.ts";
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A recording as bytes: without the line that shows the request and the one that shows the times, line ends made whole. */
-export function recordedBytes(file: Buffer): Buffer {
+function recordedBytes(file: Buffer): Buffer {
   let text = file.toString("latin1");
   if (text.startsWith("$ ")) text = text.slice(text.indexOf("\n") + 1);
   text = text.replace(/\n\[[^\n]*total=[^\n]*\]\n?$/, "");

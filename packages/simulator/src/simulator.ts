@@ -49,32 +49,60 @@ function beginLoading(kind: SimulatedKind, engine: Engine): void {
   }
 }
 
-/** Starts a simulated engine; rejects with a clear Error when the options are wrong or the port is taken. */
-export async function startSimulator(input: SimulatorInput): Promise<Simulator> {
-  const parsed = SimulatorOptions.safeParse(input);
-  if (!parsed.success) {
-    const places = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-    throw new Error(`simulator: ${places.join("; ")}`);
-  }
-  const options = parsed.data;
-  const kind: SimulatedKind = simulatedKinds[options.kind];
-  const names = options.models.length > 0 ? options.models : kind.defaultModels;
-  const slots = options.slots ?? kind.defaultSlots;
-  const bound =
-    kind.habits.queueBoundWhileLoading === true ? Number.MAX_SAFE_INTEGER : (options.queue ?? kind.defaultQueue);
-  const admission = createAdmission(slots, bound);
-  const random = createRandom(options.seed);
-  let listener: HttpListener | undefined;
+/** The listener of an engine, which may die and come back on its port. */
+interface Lifeline {
+  current(): HttpListener;
+  refuse(ms: number | undefined): Promise<void>;
+  revive(): Promise<void>;
+  end(): Promise<void>;
+}
+
+const RETRY_MS = 100;
+
+function createLifeline(listener: () => HttpListener | undefined): Lifeline {
   let timer: NodeJS.Timeout | undefined;
-  const listening = (): HttpListener => {
-    if (listener === undefined) throw new Error("simulator: not listening yet");
-    return listener;
+  let ended = false;
+  const current = (): HttpListener => {
+    const found = listener();
+    if (found === undefined) throw new Error("simulator: not listening yet");
+    return found;
   };
-  const url = (): string =>
-    `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${listening().port}`;
+  const revive = async (): Promise<void> => {
+    clearTimeout(timer);
+    if (!ended) await current().reopen();
+  };
+  // Another program may have taken the port meanwhile.
+  const comeBack = (): void => {
+    revive().catch(() => {
+      timer = setTimeout(comeBack, RETRY_MS);
+    });
+  };
+  return {
+    current,
+    revive,
+    refuse: async (ms) => {
+      clearTimeout(timer);
+      await current().close();
+      if (ms !== undefined && !ended) timer = setTimeout(comeBack, ms);
+    },
+    end: async () => {
+      ended = true;
+      clearTimeout(timer);
+      await current().close();
+    },
+  };
+}
+
+function createEngine(options: SimulatorOptions, lifeline: Lifeline): Engine {
+  const kind: SimulatedKind = simulatedKinds[options.kind];
+  const slots = options.slots ?? kind.defaultSlots;
+  const bounded = kind.habits.queueBoundWhileLoading !== true;
+  const queue = bounded ? (options.queue ?? kind.defaultQueue) : Number.MAX_SAFE_INTEGER;
+  const admission = createAdmission(slots, queue);
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   const state: EngineState = {
     options,
-    models: createModelStore(names, options.loadMs),
+    models: createModelStore(options.models.length > 0 ? options.models : kind.defaultModels, options.loadMs),
     running: admission.running,
     waiting: admission.waiting,
     slots,
@@ -82,11 +110,7 @@ export async function startSimulator(input: SimulatorInput): Promise<Simulator> 
     startedAt: Math.floor(Date.now() / 1000),
     totals: { promptTokens: 0, generatedTokens: 0, requests: 0 },
     stopping: false,
-    url,
-  };
-  const revive = async (): Promise<void> => {
-    clearTimeout(timer);
-    await listening().reopen();
+    url: () => `http://${host}:${lifeline.current().port}`,
   };
   const engine: Engine = {
     kind,
@@ -96,41 +120,53 @@ export async function startSimulator(input: SimulatorInput): Promise<Simulator> 
     log: createRequestLog(),
     script: createScript(options.script),
     answers: new Map(),
-    random,
-    listener: listening,
-    refuse: async (ms) => {
-      clearTimeout(timer);
-      await listening().close();
-      if (ms !== undefined) timer = setTimeout(() => void revive(), ms);
-    },
-    revive,
+    random: createRandom(options.seed),
+    listener: lifeline.current,
+    refuse: lifeline.refuse,
+    revive: lifeline.revive,
   };
-  const { idleMs, maxRequests } = kind.habits;
+  return engine;
+}
+
+/** Starts a simulated engine; rejects with a clear Error when the options are wrong or the port is taken. */
+export async function startSimulator(input: SimulatorInput): Promise<Simulator> {
+  const parsed = SimulatorOptions.safeParse(input);
+  if (!parsed.success) {
+    const places = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    throw new Error(`simulator: ${places.join("; ")}`);
+  }
+  const options = parsed.data;
+  let listener: HttpListener | undefined;
+  const lifeline = createLifeline(() => listener);
+  const engine = createEngine(options, lifeline);
+  const { kind, state } = engine;
+  const { idleMs, maxRequests, loading } = kind.habits;
+  const begin = async (): Promise<void> => {
+    beginLoading(kind, engine);
+    if (loading === "refuse_connections" && options.loadMs > 0) await lifeline.refuse(options.loadMs);
+    else await lifeline.revive();
+  };
   listener = await listenHttp(options.host, options.port, { idleMs, maxRequests }, createDispatcher(engine));
-  beginLoading(kind, engine);
-  if (kind.habits.loading === "refuse_connections" && options.loadMs > 0) await engine.refuse(options.loadMs);
+  await begin();
   return {
-    url: url(),
-    port: listening().port,
+    url: state.url(),
+    port: listener.port,
     kind: options.kind,
-    models: names,
+    models: state.models.names,
     log: engine.log.entries,
     fault: (fault) => void engine.faults.set(fault),
     clearFaults: async () => {
       engine.faults.clear();
-      await revive();
+      await lifeline.revive();
     },
     stats: () => describeStats(engine),
-    kill: () => engine.refuse(undefined),
+    kill: () => lifeline.refuse(undefined),
     revive: async () => {
       state.models.reset();
-      beginLoading(kind, engine);
-      if (kind.habits.loading === "refuse_connections" && options.loadMs > 0) await engine.refuse(options.loadMs);
-      else await revive();
+      await begin();
     },
     close: async () => {
-      clearTimeout(timer);
-      await listening().close();
+      await lifeline.end();
       state.models.reset();
     },
   };
