@@ -11,6 +11,9 @@ import { type PlannedCall, planCalls } from "./tool-choice.ts";
 export interface Answer extends Choice {
   readonly reasoningPieces: readonly string[];
   readonly textPieces: readonly string[];
+  /** The same as JSON strings, escaped as the kind does. */
+  readonly reasoningJson: readonly string[];
+  readonly textJson: readonly string[];
 }
 
 interface Draft {
@@ -140,6 +143,8 @@ function finished(given: Draft, request: InferenceRequest, options: AnswerOption
     tokens: Math.max(1, tokens),
     reasoningPieces,
     textPieces,
+    reasoningJson: reasoningPieces.map(options.kind.escape),
+    textJson: textPieces.map(options.kind.escape),
   };
 }
 

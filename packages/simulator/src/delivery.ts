@@ -1,5 +1,5 @@
 import type { Answer } from "./answer.ts";
-import type { SimulatedKind, StreamWire, Turn } from "./kind.ts";
+import type { StreamWire, Template, Turn } from "./kind.ts";
 import type { FrameRole, Outlet } from "./outlet.ts";
 
 /** The pace of an answer. */
@@ -11,80 +11,83 @@ export interface Pace {
   readonly opensEarly: boolean;
 }
 
-/** A streamed answer as it will leave, frame by frame. */
+/** A streamed answer as it will leave, frame by frame; a piece of text is put into its template when it is sent. */
 export interface Frames {
-  readonly texts: readonly string[];
-  readonly roles: readonly FrameRole[];
+  readonly roles: FrameRole[];
+  /** A whole frame, or the JSON string that goes into the template at the same place. */
+  readonly texts: string[];
+  readonly templates: (Template | undefined)[];
 }
 
-const frameOf = (json: string): string => `data: ${json}\n\n`;
+const emptyFrames = (): Frames => ({ roles: [], texts: [], templates: [] });
 
-function framesOfChoice(kind: SimulatedKind, wire: StreamWire, answer: Answer): Frames {
-  const texts: string[] = [];
-  const roles: FrameRole[] = [];
-  const add = (text: string, role: FrameRole): void => {
-    texts.push(text);
-    roles.push(role);
-  };
-  for (const json of wire.open(answer)) add(frameOf(json), "open");
-  let first = true;
-  const addPieces = (
-    pieces: readonly string[],
-    template: (first: boolean) => readonly [string, string] | undefined,
-  ): void => {
-    if (pieces.length === 0) return;
-    const later = template(false);
-    if (later === undefined) return;
-    for (const piece of pieces) {
-      const [before, after] = first ? (template(true) ?? later) : later;
-      add(`data: ${before}${kind.escape(piece)}${after}\n\n`, "token");
-      first = false;
-    }
-  };
-  addPieces(answer.reasoningPieces, (isFirst) => wire.reasoning(answer, isFirst));
-  addPieces(answer.textPieces, (isFirst) => wire.text(answer, isFirst));
-  const ending = answer.calls.length === 0 && answer.textPieces.length > 0 ? wire.finishWithText?.(answer) : undefined;
+function add(frames: Frames, role: FrameRole, text: string, template?: Template): void {
+  frames.roles.push(role);
+  frames.texts.push(text);
+  frames.templates.push(template);
+}
+
+function addEvents(frames: Frames, role: FrameRole, events: readonly string[]): void {
+  for (const json of events) add(frames, role, `data: ${json}\n\n`);
+}
+
+const framed = ([before, after]: Template): Template => [`data: ${before}`, `${after}\n\n`];
+
+type TemplateOf = (first: boolean) => Template | undefined;
+
+/** Adds one frame a piece; true = something with content was sent before or now. */
+function addPieces(frames: Frames, pieces: readonly string[], template: TemplateOf, begun: boolean): boolean {
+  const later = pieces.length === 0 ? undefined : template(false);
+  if (later === undefined) return begun;
+  const rest = framed(later);
+  for (const [index, piece] of pieces.entries()) {
+    add(frames, "token", piece, index === 0 && !begun ? framed(template(true) ?? later) : rest);
+  }
+  return true;
+}
+
+function framesOfChoice(wire: StreamWire, answer: Answer): Frames {
+  const frames = emptyFrames();
+  addEvents(frames, "open", wire.open(answer));
+  let begun = addPieces(frames, answer.reasoningJson, (first) => wire.reasoning(answer, first), false);
+  begun = addPieces(frames, answer.textJson, (first) => wire.text(answer, first), begun);
+  const plain = answer.calls.length === 0 && answer.textJson.length > 0;
+  const ending = plain ? wire.finishWithText?.(answer) : undefined;
   if (ending !== undefined) {
-    texts.pop();
-    roles.pop();
-    const [before, after] = ending;
-    add(`data: ${before}${kind.escape(answer.textPieces.at(-1) ?? "")}${after}\n\n`, "last");
-    return { texts, roles };
+    const last = frames.texts.length - 1;
+    frames.roles[last] = "last";
+    frames.templates[last] = framed(ending);
+    return frames;
   }
   for (const [index, call] of answer.calls.entries()) {
-    for (const json of wire.call(answer, call, index, first)) add(frameOf(json), "token");
-    first = false;
+    addEvents(frames, "token", wire.call(answer, call, index, !begun));
+    begun = true;
   }
-  for (const json of wire.finish(answer)) add(frameOf(json), "finish");
-  return { texts, roles };
+  addEvents(frames, "finish", wire.finish(answer));
+  return frames;
 }
 
-/** Writes a turn down as frames; the choices take turns. */
-export function renderFrames(kind: SimulatedKind, wire: StreamWire, answers: readonly Answer[]): Frames {
-  const parts = answers.map((answer) => framesOfChoice(kind, wire, answer));
-  const texts: string[] = [];
-  const roles: FrameRole[] = [];
+/** Puts the frames of several choices in turn. */
+function interleave(parts: readonly Frames[]): Frames {
+  const frames = emptyFrames();
   const longest = Math.max(...parts.map((part) => part.texts.length));
-  if (parts.length === 1 && parts[0] !== undefined) {
-    texts.push(...parts[0].texts);
-    roles.push(...parts[0].roles);
-  } else {
-    for (let index = 0; index < longest; index += 1) {
-      for (const part of parts) {
-        const text = part.texts[index];
-        if (text === undefined) continue;
-        texts.push(text);
-        roles.push(part.roles[index] ?? "token");
-      }
+  for (let index = 0; index < longest; index += 1) {
+    for (const part of parts) {
+      const role = part.roles[index];
+      if (role !== undefined) add(frames, role, part.texts[index] ?? "", part.templates[index]);
     }
   }
-  for (const json of wire.close()) {
-    texts.push(frameOf(json));
-    roles.push("usage");
-  }
-  texts.push("data: [DONE]\n\n");
-  roles.push("done");
-  return { texts, roles };
+  return frames;
+}
+
+/** Writes a turn down as frames; several choices take turns. */
+export function renderFrames(wire: StreamWire, answers: readonly Answer[]): Frames {
+  const parts = answers.map((answer) => framesOfChoice(wire, answer));
+  const only = parts.length === 1 ? parts[0] : undefined;
+  const frames = only ?? interleave(parts);
+  addEvents(frames, "usage", wire.close());
+  addEvents(frames, "done", ["[DONE]"]);
+  return frames;
 }
 
 /** What the sender tells its owner. */
@@ -108,7 +111,7 @@ export function deliverFrames(
   restamp: ((text: string) => string) | undefined,
   events: DeliveryEvents,
 ): () => void {
-  const { texts, roles } = frames;
+  const { texts, roles, templates } = frames;
   const started = performance.now();
   let next = 0;
   let sent = 0;
@@ -124,7 +127,9 @@ export function deliverFrames(
         const role = roles[next] ?? "token";
         const spends = role === "token" || role === "last";
         if (spends && sent >= due) break;
-        const text = texts[next] ?? "";
+        const template = templates[next];
+        const piece = texts[next] ?? "";
+        const text = template === undefined ? piece : template[0] + piece + template[1];
         outlet.frame(restamp === undefined ? text : restamp(text), role);
         if (spends) sent += 1;
         next += 1;

@@ -44,6 +44,12 @@ async function serveRoute(engine: Engine, exchange: Exchange, entry: LogEntry, r
   sendReply(engine, exchange, entry, waits ? kind.errors.loading("") : await route(state, exchange.request));
 }
 
+/** Answers 500 when the simulator itself fails, as with a recording that is not there. */
+function excuse(engine: Engine, exchange: Exchange, entry: LogEntry, error: unknown): void {
+  const message = `simulator: ${error instanceof Error ? error.message : String(error)}`;
+  sendReply(engine, exchange, entry, { status: 500, body: engine.kind.errors.shape(500, message) });
+}
+
 /** The way of every request: control, log, fault, key, then inference or a probe. */
 export function createDispatcher(engine: Engine): ExchangeHandler {
   const { kind, log } = engine;
@@ -71,11 +77,13 @@ export function createDispatcher(engine: Engine): ExchangeHandler {
     }
     if (!authorized(engine, exchange)) return sendReply(engine, exchange, entry, kind.errors.unauthorized());
     if (endpoint !== undefined) {
-      void serveInference(engine, exchange, entry, endpoint, strike);
+      serveInference(engine, exchange, entry, endpoint, strike).catch((error: unknown) =>
+        excuse(engine, exchange, entry, error),
+      );
       return;
     }
     const route = routeOf(engine, method, path);
     if (route === undefined) return sendReply(engine, exchange, entry, noRoute(engine, method, path));
-    void serveRoute(engine, exchange, entry, route);
+    serveRoute(engine, exchange, entry, route).catch((error: unknown) => excuse(engine, exchange, entry, error));
   };
 }

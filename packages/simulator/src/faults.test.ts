@@ -53,7 +53,7 @@ const CASES: Readonly<Record<FaultName, () => Promise<void>>> = {
     const put = await rawRequest(port, {
       method: "PUT",
       path: "/_sim/fault",
-      body: { kind: "refuse", ms: 30 },
+      body: { kind: "refuse", ms: 300 },
       untilClosed: true,
     });
     expect(put.status).toBe(200);
@@ -325,7 +325,7 @@ const CASES: Readonly<Record<FaultName, () => Promise<void>>> = {
     expect([hasFinish(answer), answer.complete, simulator.stats().loaded]).toEqual([false, true, []]);
   },
   vllm_engine_died: async () => {
-    const answer = await struck({ kind: "vllm_engine_died", down_ms: 20 });
+    const answer = await struck({ kind: "vllm_engine_died", down_ms: 300 });
     expect(eventsOf(answer.body).slice(-2)).toEqual([expect.stringContaining("EngineCore"), "[DONE]"]);
     await expect.poll(async () => (await rawRequest(simulator.port, { path: "/health" })).end).toBe("reset");
     await expect.poll(async () => (await rawRequest(simulator.port, { path: "/health" })).status).toBe(200);

@@ -215,7 +215,7 @@ function answerStream(job: Job, streamed: OpenStream, leave: () => void): () => 
   const wire = request.endpoint === "chat" ? kind.chatStream(turn) : kind.completionStream(turn);
   const outlet = streamed.outlet();
   const restamp = kind.habits.stampsChunks ? createRestamp(turn) : undefined;
-  return deliverFrames(renderFrames(kind, wire, answers), outlet, pace, restamp, {
+  return deliverFrames(renderFrames(wire, answers), outlet, pace, restamp, {
     tokens: (count) => countTokens(job, count),
     writable: () => exchange.writable,
     ended: leave,

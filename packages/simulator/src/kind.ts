@@ -80,7 +80,7 @@ export interface Turn {
 }
 
 /** JSON text before and after the JSON string of one piece of text. */
-type Template = readonly [before: string, after: string];
+export type Template = readonly [before: string, after: string];
 
 /** Writes one streamed answer down; every string is the JSON of one event. */
 export interface StreamWire {

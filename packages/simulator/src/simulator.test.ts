@@ -170,6 +170,22 @@ describe("deviations", () => {
     expect((await rawRequest(port, { body: chatBody({ ...asking, tool_choice: "none" }) })).status).toBe(200);
   });
 
+  test("Ollama shows what a model can do, under its name with or without a tag", async () => {
+    const { port } = await start({ kind: "ollama" });
+    const shown = await rawRequest(port, { path: "/api/show", body: { model: "tiny:latest" } });
+    expect(json<{ capabilities: string[] }>(shown).capabilities).toContain("tools");
+    expect((await rawRequest(port, { path: "/api/show", body: { model: "nope" } })).status).toBe(404);
+  });
+
+  test("SGLang tells its parsers, llama-server its slots", async () => {
+    const sglang = await start({ kind: "sglang", models: ["MiniMaxAI/MiniMax-M2"] });
+    const info = json<Record<string, unknown>>(await rawRequest(sglang.port, { path: "/server_info" }));
+    expect(info).toMatchObject({ tool_call_parser: "minimax-m2", reasoning_parser: "minimax-append-think" });
+    const llama = await start({ kind: "llama_cpp", slots: 3 });
+    const props = json<Record<string, unknown>>(await rawRequest(llama.port, { path: "/props" }));
+    expect(props).toMatchObject({ total_slots: 3, model_alias: "tiny" });
+  });
+
   test("vLLM and SGLang continue an answer that was begun", async () => {
     for (const kind of ["vllm", "sglang"] as const) {
       const { port } = await start({ kind });
@@ -219,6 +235,12 @@ describe("scripts", () => {
       "1",
     ]);
     expect((await rawRequest(port, { body: chatBody() })).status).toBe(200);
+  });
+
+  test("a recording that is not there is a 500 that names it", async () => {
+    const { port } = await start({ kind: "vllm", script: [{ reply: { raw_file: "/nowhere/x.txt" } }] });
+    const answer = await rawRequest(port, { body: chatBody() });
+    expect([answer.status, answer.body.toString()]).toEqual([500, expect.stringContaining("/nowhere/x.txt")]);
   });
 
   test("a recording is played byte for byte", async () => {
