@@ -29,7 +29,7 @@ export interface AttemptPlan {
   /** Attempts that the whole request may make, over all models and backends. */
   readonly attempts: number;
   /** Aborted when the client has left or the deadline is over, with the GatewayError that says so as its reason. */
-  readonly signal: AbortSignal;
+  readonly signal: { readonly aborted: boolean; readonly reason: unknown };
 }
 
 /** What the loop needs from outside. */
@@ -39,8 +39,8 @@ export interface AttemptEffects<T> {
   /** Resolves after `ms`, or at once when the request is aborted. */
   sleep(ms: number): Promise<void>;
   choose(model: Model): Choice;
-  /** Sends the request and resolves at the first content; throws AttemptFailure before that. */
-  open(candidate: Candidate, model: Model, attempt: number): Promise<T>;
+  /** Sends the request and resolves at the first content; throws AttemptFailure before that. `permit` is to hear of life. */
+  open(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">): Promise<T>;
   /** May one more attempt be made, by the retry budget of all traffic? */
   takeRetry(): boolean;
   /** Milliseconds until one of the chain's backends may be worth a try. */
@@ -77,6 +77,23 @@ type Next = "other_backend" | "same_backend" | "larger_model" | "give_up";
 
 const SAME_BACKEND_JITTER_MS = { least: 50, most: 250 };
 
+/** Says nothing about the backend. */
+const NO_EVIDENCE: Outcome = { kind: "client_gone" };
+
+/** The connection was dropped unanswered: mostly an idle one that the engine closed as we wrote to it. */
+function isReset({ end }: AttemptFailure): boolean {
+  return end.how === "fault" && end.fault === "reset";
+}
+
+/**
+ * Do probes and requests disagree about it? What both have seen fail is dead, and what is loading says so itself: an answer
+ * without delay is worth more to the client than one more try. An open breaker whose wait is over no longer speaks against it,
+ * so that a backend whose probes alone are broken is found again.
+ */
+function isMixed({ health, breaker }: Candidate["backend"]): boolean {
+  return health.status !== "loading" && (health.status === "down") !== (breaker === "open");
+}
+
 /** Reads only the failure: what can still help this request? */
 function nextAfter(failure: AttemptFailure): Next {
   const { end, outcome } = failure;
@@ -94,8 +111,7 @@ function nextAfter(failure: AttemptFailure): Next {
     }
   }
   if (outcome.kind === "client_gone") return "give_up";
-  // The connection was dropped unanswered: mostly an idle connection that the engine closed as we wrote to it.
-  if (end.how === "fault" && end.fault === "reset") return "same_backend";
+  if (isReset(failure)) return "same_backend";
   return end.how === "timeout" && end.which === "total" ? "give_up" : "other_backend";
 }
 
@@ -116,8 +132,10 @@ export async function attemptLoop<T>(plan: AttemptPlan, effects: AttemptEffects<
   // Nobody fit to be tried: better one whose evidence is mixed than none.
   if (walk.attempts === 0 && !walk.over) {
     for (const model of plan.chain) {
-      const opened = await tryModel(walk, model, effects.choose(model).panic, { force: true, last: true });
+      const mixed = effects.choose(model).panic.filter(({ backend }) => isMixed(backend));
+      const opened = await tryModel(walk, model, mixed, { force: true, last: true });
       if (opened !== undefined) return opened;
+      if (walk.over) break;
     }
   }
   throw new AllAttemptsFailed(walk.conclusion(), walk.records, walk.attempts);
@@ -135,14 +153,16 @@ async function tryModel<T>(
     for (;;) {
       // The last attempt belongs to a fallback where there is one: replicas of a model tend to fail together.
       if (!last && walk.attempts > 0 && walk.left <= 1) return undefined;
-      const result = await walk.attempt(candidate, model, force);
+      const again = sameAgain && (last ? walk.left > 1 : walk.left > 2);
+      const result = await walk.attempt(candidate, model, { force, again });
       if (result === "skipped") break;
       if (!(result instanceof AttemptFailure)) return result;
       const next = nextAfter(result);
       if (next === "give_up") walk.over = true;
-      if (next === "larger_model") walk.minContext = model.context ?? Number.MAX_SAFE_INTEGER;
+      // A model that does not declare its context was not known to be too small; one that does was found large enough.
+      if (next === "larger_model") walk.minContext = model.context ?? 0;
       if (walk.over || next === "larger_model") return undefined;
-      const quick = result.end.how === "fault";
+      const quick = isReset(result);
       const alone = index === candidates.length - 1;
       if (next !== "same_backend" || !sameAgain || !(quick || alone)) break;
       sameAgain = false;
@@ -164,6 +184,8 @@ class Walk<T> {
   readonly #effects: AttemptEffects<T>;
   #failure: AttemptFailure | undefined;
   #busy = false;
+  /** The retry budget has already granted the next attempt. */
+  #granted = false;
 
   constructor(plan: AttemptPlan, effects: AttemptEffects<T>) {
     this.#plan = plan;
@@ -185,7 +207,12 @@ class Walk<T> {
     await this.#effects.sleep(least + this.#effects.random() * (most - least));
   }
 
-  async attempt(candidate: Candidate, model: Model, force: boolean): Promise<Opened<T> | AttemptFailure | "skipped"> {
+  /** `again`: a dropped connection may be followed by another attempt on the same backend. */
+  async attempt(
+    candidate: Candidate,
+    model: Model,
+    { force, again }: { readonly force: boolean; readonly again: boolean },
+  ): Promise<Opened<T> | AttemptFailure | "skipped"> {
     const { backend } = candidate;
     const started = this.#effects.now();
     if (this.#plan.signal.aborted || this.left <= 0) {
@@ -197,18 +224,19 @@ class Walk<T> {
       this.skip(backend.name, model, why);
       return "skipped";
     }
-    if ((this.attempts > 0 || force) && !this.#effects.takeRetry()) {
+    if ((this.attempts > 0 || force) && !this.#takeRetry()) {
       this.over = true;
       return "skipped";
     }
     const permit = backend.begin(started, force);
     if (permit === undefined) {
-      this.skip(backend.name, model, "full");
+      // Why a forced one was not fit has been said.
+      if (!force) this.skip(backend.name, model, "full");
       return "skipped";
     }
     this.attempts++;
     try {
-      const reply = await this.#effects.open(candidate, model, this.attempts);
+      const reply = await this.#effects.open(candidate, model, permit);
       this.#record(candidate, model, { kind: "ok" }, started);
       return { reply, candidate, model, permit, records: this.records, attempts: this.attempts };
     } catch (error) {
@@ -216,11 +244,19 @@ class Walk<T> {
         error instanceof AttemptFailure
           ? error
           : new AttemptFailure({ how: "malformed" }, `${backend.name}: ${String(error)}`, error);
-      permit.end(failure.outcome);
+      // Whether the backend or only an idle connection went away, the attempt on a new one will tell.
+      this.#granted = again && isReset(failure) && !this.#plan.signal.aborted && this.#effects.takeRetry();
+      permit.end(this.#granted ? NO_EVIDENCE : failure.outcome);
       this.#record(candidate, model, failure.outcome, started);
       this.#failure = failure;
       return failure;
     }
+  }
+
+  #takeRetry(): boolean {
+    const granted = this.#granted || this.#effects.takeRetry();
+    this.#granted = false;
+    return granted;
   }
 
   #record(candidate: Candidate, model: Model, outcome: Outcome, started: number): void {

@@ -47,7 +47,12 @@ export async function startPool(options: PoolOptions = {}): Promise<Pool> {
   const gateway = await startTestGateway<"primary" | "fallback">({
     engines: {
       primary: { kind, models: ["big"], script: [{ reply: { deltas: numbered("p", 40) } }], ...options.primary },
-      fallback: { kind: "sglang", models: ["tiny"], script: [{ reply: { deltas: numbered("f", 40) } }], ...options.fallback },
+      fallback: {
+        kind: "sglang",
+        models: ["tiny"],
+        script: [{ reply: { deltas: numbered("f", 40) } }],
+        ...options.fallback,
+      },
     },
     yaml: ({ primary, fallback }) => `
 backends:

@@ -25,7 +25,10 @@ export interface Ask {
 const agent = new Agent({ keepAlive: false, maxSockets: 1000 });
 
 /** Sends one request on a connection of its own. Rejects only when nothing at all came back. */
-export function ask(url: string, { body, path = "/v1/chat/completions", headers = {}, onData, signal }: Ask): Promise<Answer> {
+export function ask(
+  url: string,
+  { body, path = "/v1/chat/completions", headers = {}, onData, signal }: Ask,
+): Promise<Answer> {
   const started = performance.now();
   return new Promise((resolve, reject) => {
     const sent: ClientRequest = request(
