@@ -27,7 +27,10 @@ interface Draft {
 /** What the simulator needs to know to make an answer up. */
 export interface AnswerOptions {
   readonly kind: SimulatedKind;
+  /** The name that the answer gives. */
   readonly model: string;
+  /** The model that answers, whatever name it was asked by; it decides on thinking. */
+  readonly served: string;
   readonly seed: number;
 }
 
@@ -78,7 +81,7 @@ function draft(request: InferenceRequest, options: AnswerOptions, index: number)
     return plain(`This is ${model} on a simulated ${kind.title}. The tool says: ${last.text.trim().slice(0, 400)}`);
   }
   const calls = planCalls(request.body, kind.habits.enforcesToolChoice);
-  const thinks = /minimax/i.test(model);
+  const thinks = /minimax/i.test(options.served);
   if (calls.length > 0) return { ...plain("", thinks ? composeReasoning(asked) : ""), calls };
   const text = composeSentences(kind.title, model, asked, seed + index);
   if (begun !== "" && text.startsWith(begun)) return plain(text.slice(begun.length));
@@ -108,7 +111,7 @@ function tokenLimit(request: InferenceRequest, kind: SimulatedKind): number {
 
 function finished(given: Draft, request: InferenceRequest, options: AnswerOptions, index: number): Answer {
   const limit = tokenLimit(request, options.kind);
-  const draft = options.kind.inlinesReasoning?.(options.model) === true ? inlined(given) : given;
+  const draft = options.kind.inlinesReasoning?.(options.served) === true ? inlined(given) : given;
   const random = createRandom(hashText(request.prompt, options.seed + index + 7));
   const found = firstStop(draft.text, stopsOf(request.body));
   const wanted = found === undefined ? draft.text : draft.text.slice(0, found.at);

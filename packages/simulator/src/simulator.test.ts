@@ -170,6 +170,26 @@ describe("deviations", () => {
     expect((await rawRequest(port, { body: chatBody({ ...asking, tool_choice: "none" }) })).status).toBe(200);
   });
 
+  test("two choices of a stream take turns and each finishes; Ollama gives one", async () => {
+    const indexesOf = async (kind: KindName): Promise<string[]> => {
+      const { port } = await start({ kind });
+      const { body } = await rawRequest(port, { body: chatBody({ n: 2, stream: true, max_tokens: 2 }) });
+      const finished = eventsOf(body).filter((event) => event.includes('"finish_reason":"length"'));
+      return finished.map((event) => /"index":(\d)/.exec(event)?.[1] ?? "");
+    };
+    expect([await indexesOf("sglang"), await indexesOf("llama_cpp"), await indexesOf("ollama")]).toEqual([
+      ["0", "1"],
+      ["0", "1"],
+      ["0"],
+    ]);
+  });
+
+  test("a MiniMax model thinks in the content of its stream, too", async () => {
+    const { port } = await start({ kind: "sglang", models: ["MiniMaxAI/MiniMax-M2"] });
+    const { body } = await rawRequest(port, { body: chatBody({ stream: true }) });
+    expect(textOf(body)).toMatch(/^<think>\n.*\n<\/think>\n\nThis is/s);
+  });
+
   test("Ollama shows what a model can do, under its name with or without a tag", async () => {
     const { port } = await start({ kind: "ollama" });
     const shown = await rawRequest(port, { path: "/api/show", body: { model: "tiny:latest" } });
