@@ -1,15 +1,26 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { getRequestListener } from "@hono/node-server";
+import type { Duplex } from "node:stream";
+import { getRequestListener, RequestError } from "@hono/node-server";
 import { errorBody, GatewayError } from "@signalbox/protocol";
 import type { Hono } from "hono";
 import type { Address } from "../config/units.ts";
+import { headFault, parserRefusal, refuseRequest, refuseSocket } from "./refusals.ts";
 
-/** Clients that are slow on purpose are let go: these are milliseconds. */
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 60_000;
-const CHECK_INTERVAL_MS = 2000;
+/** How long a client may take, in milliseconds: who is slow on purpose is let go. */
+export interface Patience {
+  /** Until the headers are there. */
+  readonly headersMs: number;
+  /** Until the whole request is there. */
+  readonly requestMs: number;
+  /** How often connections are looked at. */
+  readonly checkMs: number;
+}
+
+const PATIENCE: Patience = { headersMs: 10_000, requestMs: 60_000, checkMs: 2000 };
 const KEEP_ALIVE_MS = 65_000;
+/** While draining: how often idle connections are closed. */
+const SWEEP_MS = 50;
 const MAX_HEADER_BYTES = 16 * 1024;
 
 /** A listening socket with an app behind it. */
@@ -26,25 +37,45 @@ export interface Listener {
  * Listens at `address` (port 0 = any free one).
  * @throws Error with the system's code, e.g. `EADDRINUSE`.
  */
-export async function listen(app: Hono, address: Address): Promise<Listener> {
-  const respond = getRequestListener(app.fetch, { overrideGlobalObjects: false });
-  const server = createServer(
-    {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: CHECK_INTERVAL_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      noDelay: true,
-    },
-    (incoming, outgoing) => {
-      if (incoming.url?.charCodeAt(0) !== 0x2f) return refuseTarget(outgoing);
-      if (draining) outgoing.shouldKeepAlive = false;
-      void respond(incoming, outgoing);
-    },
-  );
+export async function listen(app: Hono, address: Address, patience = PATIENCE): Promise<Listener> {
+  // HTTP/1.0 knows no host header, and some health checks speak it.
+  const respond = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    hostname: "localhost",
+    errorHandler: refuseAddress,
+  });
+  const server = createServer({
+    headersTimeout: patience.headersMs,
+    requestTimeout: patience.requestMs,
+    connectionsCheckingInterval: patience.checkMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    // Ours is an error that says so.
+    requireHostHeader: false,
+    noDelay: true,
+  });
   let draining = false;
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuseConnection(error, socket));
+  const latest = new WeakMap<Duplex, ServerResponse>();
+  server.on("request", (incoming, outgoing) => {
+    const fault = headFault(incoming);
+    if (fault !== undefined) return refuseRequest(outgoing, 400, new GatewayError("invalid_request", fault));
+    if (draining) outgoing.shouldKeepAlive = false;
+    latest.set(incoming.socket, outgoing);
+    void respond(incoming, outgoing);
+  });
+  server.on("checkExpectation", (_incoming, outgoing) => {
+    refuseRequest(outgoing, 417, new GatewayError("invalid_request", "only `expect: 100-continue` is known here"));
+  });
+  server.on("connect", (_incoming, socket) => {
+    refuseSocket(socket, 405, new GatewayError("method_not_allowed", "CONNECT is for a proxy, which this is not"));
+  });
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    const answer = latest.get(socket);
+    const refuse = (): void => refuseConnection(error, socket);
+    // Junk behind a whole request: that one's answer comes first, or the client would take ours for it.
+    if (answer?.req.complete && !answer.writableFinished && !answer.destroyed) answer.once("close", refuse);
+    else refuse();
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(address.port, address.host, resolve);
@@ -57,9 +88,12 @@ export async function listen(app: Hono, address: Address): Promise<Listener> {
     async drain(graceMs) {
       draining = true;
       const closed = closeServer(server);
-      server.closeIdleConnections();
+      // A connection that was promised to live on goes idle behind its last answer, and says so to nobody.
+      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
       const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+      server.closeIdleConnections();
       await closed;
+      clearInterval(sweep);
       clearTimeout(timer);
     },
     async close() {
@@ -74,11 +108,13 @@ function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
-/** A request line with a whole URL is for a proxy, which this is not. */
-function refuseTarget(outgoing: ServerResponse<IncomingMessage>): void {
-  const error = new GatewayError("invalid_request", "the request target must be a path");
-  outgoing.writeHead(error.status, { "content-type": "application/json", connection: "close" });
-  outgoing.end(JSON.stringify(errorBody(error)));
+/** A host or a target of which no URL can be made; anything else that comes here is a fault of ours. */
+function refuseAddress(cause: unknown): Response {
+  const error =
+    cause instanceof RequestError
+      ? new GatewayError("invalid_request", "the host header or the request target is not valid")
+      : new GatewayError("internal_error", "internal error", { cause });
+  return Response.json(errorBody(error), { status: error.status, headers: { connection: "close" } });
 }
 
 /** What Node's parser refuses never reaches the app; it is answered here and the connection closed. */
@@ -87,15 +123,6 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy();
     return;
   }
-  const [line, told] =
-    error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-      ? ["408 Request Timeout", new GatewayError("request_timeout", "the request did not arrive in time")]
-      : error.code === "HPE_HEADER_OVERFLOW"
-        ? ["431 Request Header Fields Too Large", new GatewayError("invalid_request", `the headers are larger than ${MAX_HEADER_BYTES} bytes`)]
-        : ["400 Bad Request", new GatewayError("invalid_request", "not a valid HTTP/1.1 request")];
-  const body = JSON.stringify(errorBody(told));
-  socket.end(
-    `HTTP/1.1 ${line}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-    () => socket.destroy(),
-  );
+  const [status, told] = parserRefusal(error, MAX_HEADER_BYTES);
+  refuseSocket(socket, status, told);
 }
