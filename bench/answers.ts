@@ -4,7 +4,7 @@ export const servedModels = ["bench-small", "bench-large"] as const;
 /** The text of every answer that is not streamed. */
 export const completionText = "A signal box works the points and signals of a railway.";
 
-/** An OpenAI chat completion of some 300 bytes. */
+/** An OpenAI chat completion of some 330 bytes. */
 export const completionBody = JSON.stringify({
   id: "chatcmpl-0123456789abcdef01234567",
   object: "chat.completion",
@@ -40,7 +40,7 @@ export const extraEvents = 4;
 
 const made = new Map<string, StreamParts>();
 
-/** A stream of so many content events of some 250 bytes each. The buffers are shared: never change them. */
+/** A stream of so many content events of some 230 bytes each. The buffers are shared: never change them. */
 export function streamParts(tokens: number, withUsage: boolean): StreamParts {
   const key = `${tokens} ${withUsage}`;
   let parts = made.get(key);

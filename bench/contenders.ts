@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { servedModels } from "./answers.ts";
 import { accepts, commandExists, freePort, start, stop, waitFor } from "./processes.ts";
@@ -156,10 +157,19 @@ async function answersOk(url: string): Promise<boolean> {
 }
 
 async function verifySignals(requests: number, logFile: string, metricsUrl: string): Promise<void> {
-  const lines = readFileSync(logFile).reduce((count, byte) => (byte === 10 ? count + 1 : count), 0);
+  let lines = countLines(logFile);
+  // The log may be written in batches.
+  for (let tries = 0; tries < 20 && lines < requests; tries++) {
+    await sleep(100);
+    lines = countLines(logFile);
+  }
   if (lines < requests) throw new Error(`signalbox logged ${lines} lines for ${requests} requests`);
   const metrics = await (await fetch(metricsUrl)).text();
   if (!/^signalbox_\w+\{.*\} \d/m.test(metrics)) throw new Error("signalbox has no metrics of its requests");
+}
+
+function countLines(file: string): number {
+  return readFileSync(file).reduce((count, byte) => (byte === 10 ? count + 1 : count), 0);
 }
 
 /** Starts a contender in a new folder under `folder`. */
