@@ -57,6 +57,8 @@ export interface Ledger {
   observe(event: ReplyEvent): EventKind;
   /** Every choice that was seen has its finish_reason, and there was at least one. */
   readonly complete: boolean;
+  /** How many choices have begun. */
+  readonly choices: number;
   /** The choices that began and have no finish_reason yet. */
   readonly open: readonly number[];
   /** Some event bore content. */
@@ -139,6 +141,9 @@ export function createLedger(endpoint: Endpoint): Ledger {
     },
     get complete() {
       return endpoint === "embeddings" ? embedded : finished.size > 0 && unfinished === 0;
+    },
+    get choices() {
+      return finished.size;
     },
     get open() {
       return [...finished].filter(([, done]) => !done).map(([index]) => index);

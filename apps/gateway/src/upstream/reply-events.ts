@@ -23,6 +23,8 @@ export interface ReplyOptions {
   readonly stream: boolean;
   /** The client asked for the usage chunk of a stream. */
   readonly includeUsage: boolean;
+  /** Choices that were asked for; 1 unless told. */
+  readonly choices?: number | undefined;
 }
 
 /** What a reader of the reply may ask while it runs and after it. */
@@ -38,7 +40,8 @@ export function replyForm(response: TransportResponse, { backend, stream }: Repl
   const encoding = response.headers["content-encoding"];
   const malformed = (what: string) => new AttemptFailure({ how: "malformed" }, `${backend}: ${what}`);
   if (response.status !== 200) throw malformed(`status ${response.status} in place of a reply`);
-  if (encoding !== undefined && encoding !== "identity") throw malformed("a compressed body, though identity was asked");
+  if (encoding !== undefined && encoding !== "identity")
+    throw malformed("a compressed body, though identity was asked");
   if (type.startsWith("text/event-stream") && stream) return "stream";
   if (type.startsWith("application/json")) return "json";
   throw malformed(`content-type «${type.slice(0, 60)}» in place of ${stream ? "an event stream" : "JSON"}`);
@@ -61,21 +64,29 @@ export async function* replyEvents(
     return;
   }
   const decoder = createSseDecoder();
-  let done = false;
-  while (!done) {
+  for (;;) {
     const chunk = await readOn(response, progress);
     const events = chunk === undefined ? decoder.end() : decoder.push(chunk);
     const batch = passable(events, options, progress);
     if (batch.events.length > 0) yield batch.events;
     if (batch.failure !== undefined) throw batch.failure;
-    done = batch.done || chunk === undefined;
     if (batch.done && progress.ledger.complete) return;
+    if (!batch.done && chunk !== undefined) continue;
+    yield* ending(batch.done, options, progress);
+    return;
   }
-  yield* ending(options, progress);
+}
+
+/** Every choice that was asked for has begun and has its finish_reason; an engine that ignores `n` says so with `[DONE]`. */
+export function isFinished({ choices = 1 }: Pick<ReplyOptions, "choices">, { ledger }: ReplyProgress): boolean {
+  return ledger.complete && (ledger.choices >= choices || choices === 1);
 }
 
 /** The next bytes; a connection that breaks behind the last finish_reason is an end like any other. */
-async function readOn(response: Pick<TransportResponse, "read">, { ledger }: ReplyProgress): Promise<Buffer | undefined> {
+async function readOn(
+  response: Pick<TransportResponse, "read">,
+  { ledger }: ReplyProgress,
+): Promise<Buffer | undefined> {
   try {
     return await response.read();
   } catch (error) {
@@ -93,8 +104,10 @@ interface Batch {
 /** Of the events of one read: those that may go on, whether the stream is over, and what broke it. */
 function passable(events: readonly ReplyEvent[], options: ReplyOptions, progress: ReplyProgress): Batch {
   const passed: ReplyEvent[] = [];
+  const { ledger } = progress;
   for (const event of events) {
-    switch (progress.ledger.observe(event)) {
+    const over = isFinished(options, progress);
+    switch (ledger.observe(event)) {
       case "usage":
         if (options.includeUsage) passed.push(event);
         break;
@@ -106,8 +119,12 @@ function passable(events: readonly ReplyEvent[], options: ReplyOptions, progress
       case "aborted":
         return { events: passed, done: false, failure: incomplete(options, "the engine stopped the reply") };
       case "done":
-        if (progress.ledger.complete) passed.push(event);
+        if (ledger.complete) passed.push(event);
         return { events: passed, done: true };
+      case "finish":
+        // A finish_reason that comes twice would end the reply twice.
+        if (!over) passed.push(event);
+        break;
       default:
         passed.push(event);
     }
@@ -115,13 +132,14 @@ function passable(events: readonly ReplyEvent[], options: ReplyOptions, progress
   return { events: passed, done: false };
 }
 
-/** The stream is over without a `[DONE]` behind a finish_reason: is it complete all the same? */
-function* ending(options: ReplyOptions, { ledger }: ReplyProgress): Generator<readonly ReplyEvent[]> {
-  if (ledger.complete) {
+/** The stream is over without a `[DONE]` behind a finish_reason (`done`: with one before it): is it complete all the same? */
+function* ending(done: boolean, options: ReplyOptions, progress: ReplyProgress): Generator<readonly ReplyEvent[]> {
+  const { ledger } = progress;
+  if (isFinished(options, progress)) {
     yield [DONE];
     return;
   }
-  if (options.kind.omitsFinishReason && ledger.hasContent) {
+  if (done && options.kind.omitsFinishReason && ledger.hasContent) {
     const finish_reason = ledger.hasToolCalls ? "tool_calls" : "stop";
     const choices = ledger.open.map((index) => ({ index, delta: {}, finish_reason }));
     yield [ReplyEvent.ofJson({ object: "chat.completion.chunk", choices }), DONE];
@@ -146,7 +164,10 @@ export function refusal(
 }
 
 /** Reads a body whole, at most `maxBytes`. Undefined = longer than that. */
-export async function readBody(response: Pick<TransportResponse, "read">, maxBytes: number): Promise<Buffer | undefined> {
+export async function readBody(
+  response: Pick<TransportResponse, "read">,
+  maxBytes: number,
+): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;
   for (let chunk = await response.read(); chunk !== undefined; chunk = await response.read()) {
@@ -157,7 +178,11 @@ export async function readBody(response: Pick<TransportResponse, "read">, maxByt
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
-async function wholeReply(response: Pick<TransportResponse, "read" | "status" | "headers">, options: ReplyOptions, progress: ReplyProgress): Promise<ReplyEvent> {
+async function wholeReply(
+  response: Pick<TransportResponse, "read" | "status" | "headers">,
+  options: ReplyOptions,
+  progress: ReplyProgress,
+): Promise<ReplyEvent> {
   const body = await readBody(response, MAX_REPLY_BYTES);
   if (body === undefined) {
     throw new AttemptFailure({ how: "malformed" }, `${options.backend}: a reply of more than ${MAX_REPLY_BYTES} bytes`);
@@ -183,7 +208,11 @@ function chunksOf(event: ReplyEvent, includeUsage: boolean): ReplyEvent[] {
   const chunks = chat
     ? [
         chunk(
-          choices.map(({ message, finish_reason: _, ...choice }) => ({ ...choice, delta: deltaOf(message), finish_reason: null })),
+          choices.map(({ message, finish_reason: _, ...choice }) => ({
+            ...choice,
+            delta: deltaOf(message),
+            finish_reason: null,
+          })),
         ),
         chunk(choices.map(({ index, finish_reason }) => ({ index, delta: {}, finish_reason }))),
       ]
