@@ -20,7 +20,7 @@ export interface PoolOptions {
   readonly settings?: string;
   /** More of `defaults`, as YAML members. */
   readonly defaults?: string;
-  /** A URL in place of the primary engine's. */
+  /** A URL in place of the primary engine's; the engine still runs. */
   readonly url?: string;
   readonly contexts?: { readonly large: number; readonly small: number };
   readonly probed?: boolean;

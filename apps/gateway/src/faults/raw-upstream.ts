@@ -7,7 +7,7 @@ export interface RawUpstream {
   readonly url: string;
   /** POST requests that came in whole, oldest first, head and body. */
   readonly requests: readonly string[];
-  /** Connections that are open now. */
+  /** Connections that are open now and had a POST. */
   readonly open: number;
 }
 
@@ -20,16 +20,23 @@ export interface RawExchange {
   readonly ordinal: number;
 }
 
-/** Starts a server that leaves every POST to `answer` and answers every GET with an empty 200; closed when the test ends. */
-export async function startRawUpstream(answer: (exchange: RawExchange) => void): Promise<RawUpstream> {
+/**
+ * Starts a server that leaves every POST to `answer`, and every GET to the engine at `probes` (else to an empty 200); closed
+ * when the test ends.
+ */
+export async function startRawUpstream(answer: (exchange: RawExchange) => void, probes?: string): Promise<RawUpstream> {
   const requests: string[] = [];
   const sockets = new Set<Socket>();
+  const posted = new Set<Socket>();
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     let ordinal = 0;
     let waiting = "";
     socket.on("error", () => {});
-    socket.on("close", () => sockets.delete(socket));
+    socket.on("close", () => {
+      sockets.delete(socket);
+      posted.delete(socket);
+    });
     socket.on("data", (data) => {
       waiting += data.toString("latin1");
       for (;;) {
@@ -37,8 +44,12 @@ export async function startRawUpstream(answer: (exchange: RawExchange) => void):
         if (length === undefined || waiting.length < length) return;
         const request = waiting.slice(0, length);
         waiting = waiting.slice(length);
-        if (request.startsWith("GET ")) socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
-        else answer({ socket, request, index: requests.push(request) - 1, ordinal: ordinal++ });
+        if (request.startsWith("GET ")) {
+          void answerGet(socket, request, probes);
+          continue;
+        }
+        posted.add(socket);
+        answer({ socket, request, index: requests.push(request) - 1, ordinal: ordinal++ });
       }
     });
   });
@@ -51,9 +62,20 @@ export async function startRawUpstream(answer: (exchange: RawExchange) => void):
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     get open() {
-      return sockets.size;
+      return posted.size;
     },
   };
+}
+
+async function answerGet(socket: Socket, request: string, probes: string | undefined): Promise<void> {
+  const path = request.split(" ")[1]!;
+  const [status, body] =
+    probes === undefined
+      ? [200, "{}"]
+      : await fetch(probes + path).then(async (got) => [got.status, await got.text()] as const);
+  socket.write(
+    `HTTP/1.1 ${status} x\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 }
 
 function requestLength(text: string): number | undefined {
