@@ -1,6 +1,7 @@
 import { GatewayError } from "@signalbox/protocol";
 import { autoModel, usableModels } from "@signalbox/router";
 import type { HttpExchange } from "../http/exchange.ts";
+import { requestIdOf } from "../http/request-id.ts";
 import { deliverError } from "../request-path/deliver.ts";
 import type { Serving } from "../runtime/serving.ts";
 import type { Route } from "./route.ts";
@@ -25,15 +26,24 @@ function modelsFor(serving: Serving, exchange: HttpExchange): ModelObject[] {
   const sorted = [...names.filter((name) => name !== autoModel), ...aliases].sort();
   return [...names.filter((name) => name === autoModel), ...sorted].map((id) => {
     const context = policy.models.get(policy.aliases.get(id) ?? id)?.context;
-    return { id, object: "model", created, owned_by: "signalbox", ...(context !== undefined && { max_model_len: context }) };
+    return {
+      id,
+      object: "model",
+      created,
+      owned_by: "signalbox",
+      ...(context !== undefined && { max_model_len: context }),
+    };
   });
 }
 
 function answer(exchange: HttpExchange, make: () => unknown): void {
+  const headers = ["x-request-id", requestIdOf(exchange)];
   try {
-    exchange.send(200, ["content-type", "application/json"], JSON.stringify(make()));
+    exchange.send(200, [...headers, "content-type", "application/json"], JSON.stringify(make()));
   } catch (error) {
-    deliverError(exchange, error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error }));
+    const told =
+      error instanceof GatewayError ? error : new GatewayError("internal_error", "internal error", { cause: error });
+    deliverError(exchange, told, headers);
   }
 }
 
@@ -53,7 +63,11 @@ export const modelRoutes: readonly Route[] = [
         const found = models.find((model) => model.id === id);
         if (found !== undefined) return found;
         const names = models.map((model) => model.id).join(", ");
-        throw new GatewayError("model_not_found", `the model «${id.slice(0, 128)}» is not among those of this key: ${names}`, { param: "model" });
+        throw new GatewayError(
+          "model_not_found",
+          `the model «${id.slice(0, 128)}» is not among those of this key: ${names}`,
+          { param: "model" },
+        );
       }),
   },
 ];

@@ -1,6 +1,7 @@
 import { GatewayError } from "@signalbox/protocol";
 import { type Context, Hono } from "hono";
-import { exchangeOf } from "../http/exchange.ts";
+import { exchangeOf, type HeaderList } from "../http/exchange.ts";
+import { requestIdOf } from "../http/request-id.ts";
 import { deliverError } from "../request-path/deliver.ts";
 import type { Serving } from "../runtime/serving.ts";
 import { inferenceRoutes } from "./inference.ts";
@@ -17,7 +18,11 @@ export function createPublicApp(serving: () => Serving): Hono {
   for (const { method, path, handle } of publicRoutes) {
     const refuse = (c: Context) => {
       if (c.req.method === method || (method === "GET" && c.req.method === "HEAD")) return undefined;
-      return answerError(c, new GatewayError("method_not_allowed", `${c.req.method} is not for ${c.req.path}: use ${method}`));
+      const error = new GatewayError(
+        "method_not_allowed",
+        `${c.req.method} is not for ${c.req.path.slice(0, 128)}: use ${method}`,
+      );
+      return answerError(c, error, ["allow", method === "GET" ? "GET, HEAD" : method]);
     };
     app.all(path, async (c) => {
       const refused = refuse(c);
@@ -29,13 +34,18 @@ export function createPublicApp(serving: () => Serving): Hono {
       return exchange.response;
     });
   }
-  app.notFound((c) => answerError(c, new GatewayError("route_not_found", `there is nothing at ${c.req.method} ${c.req.path.slice(0, 128)}`)));
+  app.notFound((c) =>
+    answerError(
+      c,
+      new GatewayError("route_not_found", `there is nothing at ${c.req.method} ${c.req.path.slice(0, 128)}`),
+    ),
+  );
   app.onError((error, c) => answerError(c, new GatewayError("internal_error", "internal error", { cause: error })));
   return app;
 }
 
-function answerError(c: Context, error: GatewayError): Response | Promise<Response> {
+function answerError(c: Context, error: GatewayError, headers: HeaderList = []): Response | Promise<Response> {
   const exchange = exchangeOf(c);
-  deliverError(exchange, error);
+  deliverError(exchange, error, ["x-request-id", requestIdOf(exchange), ...headers]);
   return exchange.response;
 }

@@ -1,0 +1,383 @@
+import { once } from "node:events";
+import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startTestGateway, type TestGateway } from "./test-gateway.ts";
+
+let gateway: TestGateway<"one">;
+
+beforeAll(async () => {
+  gateway = await startTestGateway({
+    engines: { one: { kind: "vllm", models: ["m"], context: 20_000_000 } },
+    yaml: ({ one }) => `
+backends: { one: { kind: vllm, url: "${one}" } }
+models: { m: { on: [{ backend: one, model: m }], embeddings: true, context: 20000k }, other: { on: [{ backend: one, model: m }] } }
+`,
+  });
+});
+afterAll(() => gateway.close());
+
+const messages = [{ role: "user", content: "hi" }];
+const good = { model: "m", messages };
+const inferred = () => gateway.engines.one.log.filter(({ method }) => method === "POST");
+
+interface ErrorAnswer {
+  readonly error: {
+    readonly message: string;
+    readonly type: string;
+    readonly param: string | null;
+    readonly code: string;
+  };
+}
+
+async function refusal(path: string, body: unknown): Promise<{ status: number } & ErrorAnswer["error"]> {
+  const before = inferred().length;
+  const response = await gateway.post(path, body);
+  const { error } = (await response.json()) as ErrorAnswer;
+  expect(inferred().length).toBe(before);
+  return { status: response.status, ...error };
+}
+
+const nested = (depth: number) => `{"model":"m","messages":${"[".repeat(depth)}${"]".repeat(depth)}}`;
+const keys = (count: number) => `{"model":"m","x":{${Array.from({ length: count }, (_, i) => `"${i}":1`).join(",")}}}`;
+
+const bodies: [string, string | Buffer, string][] = [
+  ["no body", "", "invalid_json"],
+  ["spaces alone", "  \n ", "invalid_json"],
+  ["null", "null", "invalid_json"],
+  ["an array", '[{"model":"m"}]', "invalid_json"],
+  ["a number", "42", "invalid_json"],
+  ["a string", '"model"', "invalid_json"],
+  ["half an object", '{"model":"m","messages":[', "invalid_json"],
+  ["a string that does not end", '{"model":"m', "invalid_json"],
+  ["more behind the object", `${JSON.stringify(good)} {}`, "invalid_json"],
+  ["a bracket behind the object", `${JSON.stringify(good)}]`, "invalid_json"],
+  ["a comma too many", '{"model":"m",}', "invalid_json"],
+  ["single quotes", "{'model':'m'}", "invalid_json"],
+  ["a comment", '{"model":"m"/* */}', "invalid_json"],
+  ["NaN", '{"model":"m","n":NaN}', "invalid_json"],
+  ["a line break in a string", '{"model":"m\n"}', "invalid_json"],
+  ["a byte order mark", `\ufeff${JSON.stringify(good)}`, "invalid_json"],
+  ["bytes that are not UTF-8", Buffer.from('{"model":"m\xff"}', "latin1"), "invalid_json"],
+  ["UTF-16", Buffer.from(JSON.stringify(good), "utf16le"), "invalid_json"],
+  ["a form", "model=m&messages=hi", "invalid_json"],
+  ["129 levels", nested(129), "json_too_deep"],
+  ["a million brackets", nested(1_000_000), "json_too_deep"],
+  ["a million braces", `${'{"a":'.repeat(1_000_000)}1`, "json_too_deep"],
+  ["a million keys", keys(1_000_000), "json_too_many_keys"],
+  ["model twice", '{"model":"m","messages":[],"model":"other"}', "duplicate_key"],
+  ["model twice, once with an escape", '{"model":"m","messages":[],"mod\\u0065l":"other"}', "duplicate_key"],
+  ["messages twice", '{"model":"m","messages":[],"messages":[]}', "duplicate_key"],
+];
+
+describe("a body that is no JSON object is 400 and goes nowhere", () => {
+  test.each(bodies)("%s", async (_what, body, code) => {
+    const began = performance.now();
+    const before = inferred().length;
+    const response = await fetch(`${gateway.url}/v1/chat/completions`, { method: "POST", body: body as string });
+    const { error } = (await response.json()) as ErrorAnswer;
+    expect(error).toMatchObject({ code, type: "invalid_request_error" });
+    expect(response.status).toBe(400);
+    expect(inferred().length).toBe(before);
+    expect(performance.now() - began).toBeLessThan(1000);
+  });
+
+  test("the message has the place, and never the text around it", async () => {
+    const { message } = await refusal("/v1/chat/completions", '{"model":"m","messages":[{"content":"my secret" oops');
+    expect(message).toMatch(/\d+/);
+    expect(message).not.toContain("secret");
+    expect(message).not.toContain("oops");
+  });
+
+  test("a body of hostile JSON does not hold up others", async () => {
+    const bombs = Array.from({ length: 4 }, () => gateway.post("/v1/chat/completions", keys(1_000_000)));
+    const others = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const began = performance.now();
+        await (await fetch(`${gateway.url}/livez`)).text();
+        return performance.now() - began;
+      }),
+    );
+    expect((await Promise.all(bombs)).map(({ status }) => status)).toEqual([400, 400, 400, 400]);
+    expect(Math.max(...others)).toBeLessThan(500);
+  });
+});
+
+const chat = "/v1/chat/completions";
+const wrong: [string, unknown, string, RegExp][] = [
+  [chat, { messages }, "model", /expected string/],
+  [chat, { model: null, messages }, "model", /expected string/],
+  [chat, { model: 7, messages }, "model", /expected string/],
+  [chat, { model: ["m"], messages }, "model", /expected string/],
+  [chat, { model: "", messages }, "model", /1/],
+  [chat, { model: "x".repeat(1_000_000), messages }, "model", /256/],
+  [chat, { model: "m" }, "messages", /expected array/],
+  [chat, { model: "m", messages: "hi" }, "messages", /expected array/],
+  [chat, { model: "m", messages: [] }, "messages", /1/],
+  [chat, { model: "m", messages: [null] }, "messages.0", /expected object/],
+  [chat, { model: "m", messages: ["hi"] }, "messages.0", /expected object/],
+  [chat, { model: "m", messages: [{ content: "hi" }] }, "messages.0.role", /expected string/],
+  [chat, { model: "m", messages: [...messages, { role: 7 }] }, "messages.1.role", /expected string/],
+  [chat, { model: "m", messages: [{ role: "user", content: 7 }] }, "messages.0.content", /expected string or array/],
+  [
+    chat,
+    { model: "m", messages: [{ role: "user", content: [{ text: "hi" }] }] },
+    "messages.0.content.0.type",
+    /expected string/,
+  ],
+  [chat, { model: "m", messages: [{ role: "assistant", tool_calls: {} }] }, "messages.0.tool_calls", /expected array/],
+  [chat, { ...good, stream: "yes" }, "stream", /expected boolean/],
+  [chat, { ...good, stream: 1 }, "stream", /expected boolean/],
+  [chat, { ...good, stream_options: "usage" }, "stream_options", /expected object/],
+  [chat, { ...good, stream_options: { include_usage: 1 } }, "stream_options.include_usage", /expected boolean/],
+  [chat, { ...good, n: 0 }, "n", /1/],
+  [chat, { ...good, n: 1.5 }, "n", /int/],
+  [chat, { ...good, n: 1e9 }, "n", /128/],
+  [chat, { ...good, max_tokens: -1 }, "max_tokens", /0/],
+  [chat, { ...good, max_tokens: "10" }, "max_tokens", /expected number/],
+  [chat, { ...good, max_completion_tokens: 1.5 }, "max_completion_tokens", /int/],
+  [chat, { ...good, temperature: "hot" }, "temperature", /expected number/],
+  [chat, { ...good, top_p: [] }, "top_p", /expected number/],
+  [chat, { ...good, stop: 5 }, "stop", /expected string or array/],
+  [chat, { ...good, stop: ["a", 5] }, "stop.1", /expected string/],
+  [chat, { ...good, tools: {} }, "tools", /expected array/],
+  [chat, { ...good, tools: [5] }, "tools.0", /expected object/],
+  [chat, { ...good, tools: [{ type: "function", function: {} }] }, "tools.0.function.name", /expected string/],
+  [chat, { ...good, tool_choice: 5 }, "tool_choice", /expected string or object/],
+  [chat, { ...good, response_format: "json" }, "response_format", /expected object/],
+  [chat, { ...good, response_format: {} }, "response_format.type", /expected string/],
+  ["/v1/completions", { model: "m" }, "prompt", /expected string or array/],
+  ["/v1/completions", { model: "m", prompt: { text: "hi" } }, "prompt", /expected string or array/],
+  ["/v1/embeddings", { model: "m" }, "input", /expected string or array/],
+  ["/v1/embeddings", { model: "m", input: [{}] }, "input", /expected|wrong/],
+];
+
+const cases = wrong.map(([path, body, param, message]) => {
+  return { path, body, param, message, shown: JSON.stringify(body).slice(0, 80) };
+});
+test.each(cases)(
+  "a wrong type is told with its field: $path $shown → $param",
+  async ({ path, body, param, message }) => {
+    const error = await refusal(path, body);
+    expect(error).toMatchObject({ status: 400, code: "invalid_request", type: "invalid_request_error" });
+    expect(error.param === param || error.param?.startsWith(`${param}.`)).toBe(true);
+    expect(error.message.startsWith(`${error.param}: `)).toBe(true);
+    expect(error.message).toMatch(message);
+    expect(error.message.length).toBeLessThan(400);
+  },
+);
+
+describe("what we do not know passes through, byte for byte", () => {
+  test("numbers beyond 2^53, odd spellings, unknown fields and key order reach the engine as sent", async () => {
+    const sent = `{ "seed" : 9007199254740993 , "x_big":123456789012345678901234567890,"temperature":0.10,"x_exp":1E-2,
+ "model":"m", "x_text":"\\u00e9 \\/ é", "messages":[ {"role":"user","content":"hi"} ],"x_deep":{"a":[1.0,{"b":-0}]}}`;
+    expect((await gateway.post(chat, sent)).status).toBe(200);
+    expect(inferred().at(-1)?.body?.toString()).toBe(sent);
+    await (await gateway.post(chat, sent.replace('"model"', '"stream":true,"model"'))).text();
+    const streamed = inferred().at(-1)?.body?.toString() ?? "";
+    expect(streamed).toContain('"seed" : 9007199254740993');
+    expect(streamed).toContain('"x_big":123456789012345678901234567890');
+    expect(streamed).toContain('"x_text":"\\u00e9 \\/ é"');
+  });
+
+  test("__proto__ and constructor are names like any other", async () => {
+    const sent =
+      '{"__proto__":{"stream":true,"model":"other"},"constructor":{"prototype":{"stream":true}},"model":"m","messages":[{"role":"user","content":"hi","__proto__":{"role":"system"}}]}';
+    const response = await gateway.post(chat, sent);
+    expect(response.status).toBe(200);
+    expect(response.headers.get("x-signalbox-model")).toBe("m");
+    expect(response.headers.get("content-type")).toBe("application/json");
+    expect(inferred().at(-1)?.body?.toString()).toBe(sent);
+    expect(({} as Record<string, unknown>).stream).toBeUndefined();
+    const alone = await refusal(chat, '{"__proto__":{"model":"m","messages":[{"role":"user","content":"hi"}]}}');
+    expect(alone).toMatchObject({ status: 400, param: "model" });
+  });
+
+  test("names of inherited members are unknown models, not found ones", async () => {
+    for (const model of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
+      expect(await refusal(chat, { model, messages })).toMatchObject({ status: 404, code: "model_not_found" });
+    }
+  });
+
+  test("a prompt of 10 MB is answered", async () => {
+    const parts = Array.from({ length: 100 }, () => ({ type: "text", text: "word ".repeat(20_000) }));
+    const response = await gateway.post(chat, { model: "m", messages: [{ role: "user", content: parts }] });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ choices: [{ finish_reason: "stop" }] });
+  });
+});
+
+test("headers of the hop, of proxies and of ours do not reach the backend", async () => {
+  // fetch refuses some of these; node:http sends them all.
+  const body = JSON.stringify(good);
+  const { port } = new URL(gateway.url);
+  const sent = httpRequest({
+    port,
+    method: "POST",
+    path: chat,
+    headers: {
+      "content-type": "application/json",
+      "content-length": body.length,
+      connection: "keep-alive, x-hop",
+      "x-hop": "canary-hop",
+      "keep-alive": "timeout=canary",
+      te: "trailers",
+      "proxy-authorization": "Basic canary",
+      "proxy-connection": "keep-alive",
+      authorization: "Bearer canary-key",
+      cookie: "canary=1",
+      "x-api-key": "canary-key",
+      "x-forwarded-for": "203.0.113.7",
+      "x-forwarded-host": "canary.example",
+      forwarded: "for=canary",
+      "x-real-ip": "203.0.113.7",
+      via: "1.1 canary",
+      "x-signalbox-team": "canary-team",
+      "x-signalbox-backend": "canary-backend",
+      "x-unknown": "canary-unknown",
+      "accept-encoding": "gzip, br",
+      "user-agent": "canary-agent",
+      host: "canary.example",
+      "x-request-id": "spoof-1",
+    },
+  });
+  sent.end(body);
+  const [response] = await once(sent, "response");
+  response.resume();
+  expect(response.statusCode).toBe(200);
+  expect(response.headers["x-signalbox-backend"]).toBe("one");
+  const headers = inferred().at(-1)?.headers ?? {};
+  expect(JSON.stringify(headers)).not.toMatch(/canary|203\.0\.113/);
+  expect(headers["accept-encoding"]).toBe("identity");
+  expect(headers["x-request-id"]).toBe("spoof-1");
+  expect(Object.keys(headers).filter((name) => name.startsWith("x-"))).toEqual(["x-request-id"]);
+});
+
+describe("nothing that a client writes grows in us", () => {
+  test("ten thousand junk model names, and junk addresses and methods, leave the metric series as they were", async () => {
+    const junk = (i: number) => {
+      const body = JSON.stringify({ model: `junk-${i}-${Math.random()}`, messages });
+      return `POST ${chat} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    };
+    const seriesOf = (text: string) => text.match(/^signalbox_\w+(\{[^}]*\})?/gm);
+    await pipelined(Array.from({ length: 10 }, (_, i) => junk(i)));
+    const before = seriesOf(await gateway.metrics());
+    const refused = await Promise.all(
+      [0, 1, 2, 3].map((part) => pipelined(Array.from({ length: 2500 }, (_, i) => junk(part * 2500 + i)))),
+    );
+    expect(refused).toEqual([2500, 2500, 2500, 2500]);
+    await Promise.all(
+      Array.from({ length: 50 }, (_, i) => fetch(`${gateway.url}/junk/${i}`).then((response) => response.text())),
+    );
+    await Promise.all(
+      Array.from({ length: 50 }, (_, i) =>
+        fetch(`${gateway.url}${chat}?${i}`, { method: "DELETE" }).then((response) => response.text()),
+      ),
+    );
+    const text = await gateway.metrics();
+    expect(seriesOf(text)).toEqual(before);
+    expect(text).not.toContain("junk");
+    expect(text).toMatch(/signalbox_requests_total\{[^}]*model="other"[^}]*code="model_not_found"\} 100\d\d/);
+  });
+
+  test("control characters and long strings stay in one log line, escaped and cut", async () => {
+    const ugly = `evil\r\n{"level":60}\u001b[31m\u0000\u2028${"y".repeat(200)}`;
+    const before = gateway.logLines().length;
+    await refusal(chat, { model: ugly, messages });
+    await refusal(chat, { model: "z".repeat(1_000_000), messages });
+    const named = await gateway.post(chat, good, { "x-request-id": "a b<script>".repeat(20) });
+    expect(named.headers.get("x-request-id")).toMatch(/^[\w-]{36}$/);
+    await named.text();
+    const lines = gateway.logLines().slice(before);
+    expect(lines).toHaveLength(3);
+    for (const line of lines) {
+      expect(line.length).toBeLessThan(2000);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what must not be there
+      expect(line).not.toMatch(/[\u0000-\u001f]/);
+      expect(JSON.parse(line)).toMatchObject({ event: "request" });
+    }
+    expect(JSON.parse(lines[0] ?? "").asked).toBe(ugly.slice(0, 256));
+    expect(lines.join()).not.toContain("script");
+  });
+
+  test("an unknown model's name is shown cut and without control characters in the answer", async () => {
+    const response = await gateway.post(chat, { model: `\u001b[31m${"q".repeat(250)}`, messages });
+    expect(response.status).toBe(404);
+    const { error } = (await response.json()) as ErrorAnswer;
+    expect(error.message.length).toBeLessThan(400);
+    expect(error.message).toMatch(/m.*other/);
+  });
+});
+
+describe("addresses and methods", () => {
+  const methods: [string, string, number, string | null][] = [
+    ["GET", chat, 405, "POST"],
+    ["DELETE", chat, 405, "POST"],
+    ["HEAD", chat, 405, "POST"],
+    ["OPTIONS", chat, 405, "POST"],
+    ["PUT", "/v1/embeddings", 405, "POST"],
+    ["POST", "/v1/models", 405, "GET"],
+    ["DELETE", "/v1/models/m", 405, "GET"],
+    ["POST", "/livez", 405, "GET"],
+    ["GET", "/", 404, null],
+    ["GET", "/v1", 404, null],
+    ["POST", "/chat/completions", 404, null],
+    ["POST", "/v1/chat/completions/", 404, null],
+    ["POST", "/v1//chat/completions", 404, null],
+    ["POST", "/V1/chat/completions", 404, null],
+    ["POST", "/v1/audio/speech", 404, null],
+    ["GET", "/v1/models/nothing", 404, null],
+    ["GET", "/v1/models/%zz", 404, null],
+    ["GET", "/v1/models/..%2f..%2fetc", 404, null],
+    ["GET", "/metrics", 404, null],
+    ["GET", "/status", 404, null],
+    ["GET", "/readyz", 404, null],
+    ["OPTIONS", "/v1/none", 404, null],
+  ];
+  test.each(methods)("%s %s → %i", async (method, path, status, allow) => {
+    const response = await fetch(`${gateway.url}${path}`, { method });
+    expect(response.status).toBe(status);
+    expect(response.headers.get("allow")?.split(", ")[0] ?? null).toBe(allow);
+    expect(response.headers.get("content-type")).toContain("application/json");
+    if (method === "HEAD") return;
+    const { error } = (await response.json()) as ErrorAnswer;
+    expect(error.code).toMatch(status === 405 ? /method_not_allowed/ : /route_not_found|model_not_found/);
+    expect(error.message).not.toContain("node_modules");
+  });
+
+  test("HEAD of what GET answers has its head alone", async () => {
+    for (const path of ["/livez", "/v1/models"]) {
+      const response = await fetch(`${gateway.url}${path}`, { method: "HEAD" });
+      expect(response.status).toBe(200);
+      expect(await response.text()).toBe("");
+    }
+  });
+
+  test("TRACE is no way to see one's headers again", async () => {
+    const sent = httpRequest({ port: new URL(gateway.url).port, method: "TRACE", path: "/livez" }).end();
+    const [response] = await once(sent, "response");
+    response.resume();
+    expect(response.statusCode).toBe(405);
+  });
+});
+
+/** Sends requests on one connection without waiting, and counts the answers. */
+async function pipelined(requests: readonly string[]): Promise<number> {
+  const socket = connect(gateway.port, "127.0.0.1");
+  let answers = 0;
+  let rest = "";
+  const all = new Promise<void>((resolve, reject) => {
+    socket.on("data", (chunk: Buffer) => {
+      const parts = (rest + chunk.toString("latin1")).split("HTTP/1.1 404");
+      answers += parts.length - 1;
+      rest = (parts.at(-1) ?? "").slice(-12);
+      if (answers === requests.length) resolve();
+    });
+    socket.on("close", () => reject(new Error(`closed after ${answers} answers`)));
+  });
+  socket.write(requests.join(""));
+  await all;
+  socket.removeAllListeners("close");
+  socket.destroy();
+  return answers;
+}
