@@ -1,6 +1,6 @@
-import { connect, createServer, type Server } from "node:net";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { startBlackhole } from "./blackhole.ts";
 import { chatBody, inferenceOf, type Pool, type PoolOptions, startPool, until, words } from "./fault-pool.ts";
 import { type Answer, ask, type Reading, readAnswer } from "./wire-client.ts";
 
@@ -259,27 +259,6 @@ test("F02 a name that does not resolve goes to the fallback", async () => {
   expect(answer.content).toBe(words.fallback);
   expect((pool.lastLine().reasons as string[]).length).toBeGreaterThan(0);
 });
-
-/** A port that takes no connection and refuses none: its backlog is full. */
-async function startBlackhole(): Promise<string> {
-  const server: Server = createServer(() => {});
-  await new Promise<void>((resolve) => server.listen({ port: 0, host: "127.0.0.1", backlog: 1 }, resolve));
-  const { port } = server.address() as { port: number };
-  const { spawn } = await import("node:child_process");
-  server.close();
-  // A process that listens and never accepts: stopped as soon as it listens.
-  const script = `const s=require("node:net").createServer();s.listen({port:${port},host:"127.0.0.1",backlog:1},()=>{process.send("up")})`;
-  const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
-  await new Promise((resolve) => child.once("message", resolve));
-  child.kill("SIGSTOP");
-  const fillers = Array.from({ length: 4 }, () => connect(port, "127.0.0.1").on("error", () => {}));
-  onTestFinished(() => {
-    for (const filler of fillers) filler.destroy();
-    child.kill("SIGKILL");
-  });
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  return `http://127.0.0.1:${port}`;
-}
 
 test("F03 a connection that is neither taken nor refused is given up at the connect timeout", async () => {
   const pool = await startPool({ url: await startBlackhole(), probed: false, timeouts: { first_token: 3000 } });
