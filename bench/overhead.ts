@@ -7,7 +7,7 @@ const connections = 32;
 const contenders: readonly Contender[] = [bareProxy, nginx, signalbox];
 
 const options = readOptions();
-const requestsPerRound = options.quick ? 20_000 : 60_000;
+const requestsPerRound = options.quick ? 20_000 : 40_000;
 
 await runBench("CPU per request", async (harness) => {
   const running = await startContenders(harness, contenders);
