@@ -157,8 +157,10 @@ function event(content: string, finish_reason: string | null = null, index = 0):
   return `data: ${JSON.stringify({ id: "chatcmpl-1", object: "chat.completion.chunk", model: "big", choices: [{ index, delta: { content }, finish_reason }] })}\n\n`;
 }
 
+const DONE = "data: [DONE]\n\n";
+
 test("F31 a stream cut in two at every byte comes out the same", async () => {
-  const body = event("Grüße, 世界 👋🏽") + event(" \u2028 and \\n") + event("", "stop") + "data: [DONE]\n\n";
+  const body = event("Grüße, 世界 👋🏽") + event(" \u2028 and \\n") + event("", "stop") + DONE;
   const bytes = Buffer.from(body);
   let at = 0;
   const upstream = await startRawUpstream(({ socket }) => {
