@@ -11,16 +11,18 @@ export const status: Command = {
   async run(args) {
     const { values } = parseArgs({
       args,
-      options: { admin: { type: "string", default: "http://127.0.0.1:9090" }, json: { type: "boolean", default: false } },
+      options: {
+        admin: { type: "string", default: "http://127.0.0.1:9090" },
+        json: { type: "boolean", default: false },
+      },
     });
     const base = values.admin.includes("://") ? values.admin : `http://${values.admin}`;
     let answer: Status;
     try {
-      const response = await fetch(new URL("/status", base), { signal: AbortSignal.timeout(TIMEOUT_MS) });
-      answer = (await response.json()) as Status;
+      answer = await askStatus(base);
     } catch (error) {
-      const cause = (error as { cause?: Error }).cause?.message ?? String(error);
-      console.error(`no gateway answers at ${base}: ${cause}`);
+      const { cause, message } = error as Error & { cause?: Error };
+      console.error(`no gateway's admin listener answers at ${base}: ${cause?.message ?? message}`);
       return 1;
     }
     console.log(values.json ? JSON.stringify(answer, null, 2) : statusTable(answer));
@@ -28,14 +30,32 @@ export const status: Command = {
   },
 };
 
+async function askStatus(base: string): Promise<Status> {
+  const response = await fetch(new URL("/status", base), { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  const answer: unknown = await response.json().catch(() => undefined);
+  if (!Array.isArray((answer as Partial<Status> | null | undefined)?.backends))
+    throw new Error("something else answers there");
+  return answer as Status;
+}
+
 /** The table that `signalbox status` prints. */
 export function statusTable(status: Status): string {
   const head = ["BACKEND", "KIND", "HEALTH", "BREAKER", "IN FLIGHT", "QUEUE", "KV", "MODELS", "ADDRESS"];
   const rows = [head, ...status.backends.map(backendRow)];
   const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join("  ")
+      .trimEnd(),
+  );
   const state = status.ready ? "ready" : `not ready: ${status.reason}`;
-  return [`signalbox ${status.version} · ${state} · ${status.in_flight} in flight · up ${status.uptime_seconds} s`, "", ...lines].join("\n");
+  return [
+    `signalbox ${status.version} · ${state} · ${status.in_flight} in flight · up ${status.uptime_seconds} s`,
+    "",
+    ...lines,
+  ].join("\n");
 }
 
 function backendRow(backend: BackendStatus): string[] {
@@ -46,7 +66,9 @@ function backendRow(backend: BackendStatus): string[] {
     backend.name,
     backend.kind,
     health.status === "ready" ? "ready" : `${health.status} (${health.reason.slice(0, 40)})`,
-    backend.cooling_down_seconds > 0 ? `${backend.breaker}, cooling ${backend.cooling_down_seconds} s` : backend.breaker,
+    backend.cooling_down_seconds > 0
+      ? `${backend.breaker}, cooling ${backend.cooling_down_seconds} s`
+      : backend.breaker,
     backend.max_concurrent === null ? String(backend.in_flight) : `${backend.in_flight}/${backend.max_concurrent}`,
     load.waiting === null ? "-" : String(load.waiting),
     load.kv_use === null ? "-" : `${Math.round(load.kv_use * 100)} %`,
