@@ -1,0 +1,215 @@
+import { expect, test } from "vitest";
+import { type Pool, startPool, until, words } from "./fault-pool.ts";
+import { startRawUpstream } from "./raw-upstream.ts";
+
+const modes = [
+  { mode: "streamed", stream: true },
+  { mode: "whole", stream: false },
+];
+
+const stateOf = (pool: Pool, name: "primary" | "fallback" = "primary") =>
+  pool.gateway.gateway.serving.backends.get(name)!.state;
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Most requests that were under way at once. */
+function peakOf(entries: readonly { at: number; endedAt?: number; abortedAt?: number }[]): number {
+  const moves = entries.flatMap((entry) => [
+    { at: entry.at, by: 1 },
+    { at: entry.endedAt ?? entry.abortedAt ?? Number.POSITIVE_INFINITY, by: -1 },
+  ]);
+  moves.sort((a, b) => a.at - b.at || a.by - b.by);
+  let now = 0;
+  let peak = 0;
+  for (const { by } of moves) {
+    now += by;
+    peak = Math.max(peak, now);
+  }
+  return peak;
+}
+
+test.each(modes)(
+  "F39 a primary that is gone for two seconds: every request is served, few go to it, and it is back within ten seconds ($mode)",
+  async ({ stream }) => {
+    const pool = await startPool({ defaults: "probe: { interval: 5s, timeout: 500ms }" });
+    expect((await pool.chat(stream)).content).toBe(words.primary);
+    pool.primary.fault({ kind: "status", status: 500 });
+    const before = pool.seen("primary").length;
+    for (let i = 0; i < 20; i++) {
+      const answer = await pool.chat(stream);
+      expect(answer.status).toBe(200);
+      expect(answer.content).toBe(words.fallback);
+      await wait(60);
+    }
+    // A failed request tries the only backend of its model twice; one try more for each wait of the breaker.
+    expect(pool.seen("primary").length - before).toBeLessThanOrEqual(3 + 3);
+    await pool.primary.clearFaults();
+    const back = performance.now();
+    let content = "";
+    while (content !== words.primary && performance.now() - back < 10_000) {
+      const answer = await pool.chat(stream);
+      expect(answer.status).toBe(200);
+      content = answer.content;
+      await wait(20);
+    }
+    expect(performance.now() - back).toBeLessThan(10_000);
+    expect(content).toBe(words.primary);
+  },
+);
+
+test("F39 a primary that is killed and comes back is found by its probe, without a request lost", async () => {
+  const pool = await startPool({ defaults: "probe: { interval: 100ms, timeout: 100ms }" });
+  await pool.primary.kill();
+  for (let i = 0; i < 8; i++) expect((await pool.chat(true)).content).toBe(words.fallback);
+  await until(() => stateOf(pool).health.status === "down", 1000, "the probe has failed");
+  await pool.primary.revive();
+  await until(() => stateOf(pool).health.status === "ready", 2000, "the probe has succeeded");
+  expect((await pool.chat(true)).content).toBe(words.primary);
+});
+
+test("F51 a recovered backend is given 1, 2, 4, ... requests at once, not all of them", async () => {
+  const pool = await startPool({ primary: { tokensPerSecond: 100 }, settings: ", max_concurrent: 64" });
+  pool.primary.fault({ kind: "reset" });
+  for (let i = 0; i < 3; i++) await pool.chat(true);
+  expect(pool.breakerOf("primary")).toBe("open");
+  await pool.primary.clearFaults();
+  await until(() => pool.breakerOf("primary") === "half_open", 2000, "the breaker's wait is over");
+  const from = pool.seen("primary").length;
+  const limits: number[] = [];
+  for (let round = 0; round < 4; round++) {
+    const start = pool.seen("primary").length;
+    const answers = await Promise.all(Array.from({ length: 12 }, () => pool.chat(true)));
+    for (const answer of answers) expect(answer).toMatchObject({ status: 200, error: undefined, done: true });
+    limits.push(peakOf(pool.seen("primary").slice(start)));
+  }
+  expect(pool.seen("primary").length).toBeGreaterThan(from);
+  expect(limits).toEqual([1, 2, 4, 8]);
+});
+
+test("F52 half-open with 200 at the door: at most 3 go in, the rest are answered by the fallback without waiting", async () => {
+  const pool = await startPool({
+    primary: { tokensPerSecond: 200, firstTokenMs: 200 },
+    timeouts: { first_token: 2000 },
+  });
+  pool.primary.fault({ kind: "reset" });
+  for (let i = 0; i < 3; i++) await pool.chat(true);
+  await pool.primary.clearFaults();
+  await until(() => pool.breakerOf("primary") === "half_open", 2000, "the breaker's wait is over");
+  const before = pool.seen("primary").length;
+  const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => pool.chat(i % 2 === 0)));
+  expect(answers.every(({ status }) => status === 200)).toBe(true);
+  expect(pool.seen("primary").length - before).toBeGreaterThanOrEqual(1);
+  expect(pool.seen("primary").length - before).toBeLessThanOrEqual(3);
+  const others = answers.filter(({ headers }) => headers["x-signalbox-backend"] === "fallback");
+  expect(others.length).toBeGreaterThanOrEqual(197);
+  expect(others.every(({ content }) => content === words.fallback)).toBe(true);
+  const attempts = new Set(others.map(({ headers }) => headers["x-signalbox-attempts"]));
+  expect(attempts).toEqual(new Set(["1"]));
+});
+
+test("F53 a trial that hangs ends at its first-token limit, and the breaker waits longer", async () => {
+  const pool = await startPool();
+  pool.primary.fault({ kind: "reset" });
+  for (let i = 0; i < 3; i++) await pool.chat(true);
+  await pool.primary.clearFaults();
+  pool.primary.fault({ kind: "silence" });
+  await until(() => pool.breakerOf("primary") === "half_open", 2000, "the breaker's wait is over");
+  const trial = pool.chat(true);
+  await until(() => pool.seen("primary").at(-1)?.fault === "silence", 500, "the trial is under way");
+  const beside = await pool.chat(true);
+  expect(beside).toMatchObject({ status: 200, content: words.fallback });
+  expect(beside.ms).toBeLessThan(200);
+  expect(await trial).toMatchObject({ status: 200, content: words.fallback });
+  expect(pool.breakerOf("primary")).toBe("open");
+  expect(stateOf(pool).retryInMs(performance.now())).toBeGreaterThan(1500);
+});
+
+test("S6 in a total outage retries stay within the budget", async () => {
+  let tried = 0;
+  const upstream = await startRawUpstream(({ socket }) => {
+    tried++;
+    socket.end("HTTP/1.1 500 x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}");
+  });
+  const pool = await startPool({ url: upstream.url, fallback: false });
+  const statuses = new Map<number, number>();
+  for (let round = 0; round < 20; round++) {
+    const answers = await Promise.all(Array.from({ length: 25 }, () => pool.chat(round % 2 === 0)));
+    for (const { status, ms } of answers) {
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      expect(ms).toBeLessThan(1500);
+    }
+  }
+  expect([...statuses.keys()].every((status) => status === 502 || status === 503)).toBe(true);
+  expect(tried).toBeLessThanOrEqual(500 * 1.1 + 10);
+  // The breaker is what keeps an outage cheap.
+  expect(tried).toBeLessThan(100);
+});
+
+test("S6 without a breaker's help, too, the budget holds", async () => {
+  // 429 never opens it.
+  const pool = await startPool({ primary: { slots: 500 }, defaults: "retry_budget: 10%" });
+  for (const engine of [pool.primary, pool.fallback]) engine.fault({ kind: "status", status: 429, retry_after: 0 });
+  const requests = 300;
+  for (let round = 0; round < requests / 30; round++)
+    await Promise.all(Array.from({ length: 30 }, () => pool.chat(true)));
+  const attempts = pool.seen("primary").length + pool.seen("fallback").length;
+  expect(attempts).toBeGreaterThanOrEqual(requests);
+  const seconds = 10;
+  expect(attempts).toBeLessThanOrEqual(requests * 1.1 + 10 * seconds);
+});
+
+test("max_concurrent holds under load, and what does not fit goes to the fallback", async () => {
+  const pool = await startPool({ primary: { tokensPerSecond: 50, slots: 64 }, settings: ", max_concurrent: 4" });
+  const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => pool.chat(i % 3 !== 0)));
+  expect(answers.every(({ status, error }) => status === 200 && error === undefined)).toBe(true);
+  expect(pool.primary.stats().peakRunning).toBe(4);
+  expect(pool.seen("primary")).toHaveLength(4);
+  expect(pool.seen("fallback")).toHaveLength(56);
+  for (let round = 0; round < 2; round++) await Promise.all(Array.from({ length: 8 }, () => pool.chat(true)));
+  expect(peakOf(pool.seen("primary"))).toBeLessThanOrEqual(4);
+  expect(stateOf(pool).inFlight).toBe(0);
+});
+
+test("full everywhere is 503 with retry-after, at once, and no attempt", async () => {
+  const pool = await startPool({ fallback: false, primary: { tokensPerSecond: 100 }, settings: ", max_concurrent: 1" });
+  const running = pool.chat(true);
+  await until(() => pool.primary.stats().running === 1, 1000, "the slot is taken");
+  const answer = await pool.chat(true);
+  expect(answer).toMatchObject({ status: 503, error: { code: "backends_overloaded" } });
+  expect(Number(answer.headers["retry-after"])).toBeGreaterThanOrEqual(1);
+  expect(answer.ms).toBeLessThan(50);
+  expect((await running).content).toBe(words.primary);
+  expect(pool.seen("primary")).toHaveLength(1);
+});
+
+test("a backend with a failed probe alone is still tried when there is nobody else", async () => {
+  const pool = await startPool({ fallback: false, defaults: "probe: { interval: 50ms, timeout: 50ms }" });
+  pool.primary.fault({ kind: "status", status: 500, paths: ["/health"] });
+  await until(() => stateOf(pool).health.status === "down", 1000, "the probe has failed");
+  expect(await pool.chat(true)).toMatchObject({ status: 200, content: words.primary });
+});
+
+test("S27 probes are GETs and generate nothing", async () => {
+  const pool = await startPool({ defaults: "probe: { interval: 20ms, timeout: 500ms }" });
+  await until(() => pool.primary.log.length > 20 && pool.fallback.log.length > 20, 4000, "some probes");
+  for (const engine of [pool.primary, pool.fallback]) {
+    expect(engine.log.every(({ method, bodyBytes }) => method === "GET" && bodyBytes === 0)).toBe(true);
+    expect(engine.stats()).toMatchObject({ tokensSent: 0, inference: 0 });
+  }
+});
+
+test("a slow probe does not eject a backend that is delivering, however long its stream", async () => {
+  const pool = await startPool({
+    primary: { tokensPerSecond: 40 },
+    defaults: "probe: { interval: 50ms, timeout: 50ms }",
+  });
+  const { state } = pool.gateway.gateway.serving.backends.get("primary")!;
+  const running = pool.chat(true);
+  await until(() => (pool.seen("primary")[0]?.tokensSent ?? 0) > 2, 1000, "tokens come");
+  pool.primary.fault({ kind: "silence", paths: ["/health"] });
+  const health = new Set<string>();
+  const watch = setInterval(() => health.add(state.health.status), 10);
+  expect((await running).content).toBe(words.primary);
+  clearInterval(watch);
+  expect([...health]).toEqual(["ready"]);
+  expect(pool.primary.log.filter(({ fault }) => fault === "silence").length).toBeGreaterThan(2);
+});
