@@ -14,6 +14,9 @@ const build = inFolder("build-llama-server");
 const server = path.join(build, "bin", "llama-server");
 const template = fileURLToPath(new URL("./tools.jinja", import.meta.url));
 
+/** One core is left to those who ask: its threads spin while they wait for each other, and crawl where they share a core. */
+const threads = Math.max(1, availableParallelism() - 1);
+
 /** The name that the server gives its model. */
 export const llamaCppModel = "gemma";
 
@@ -46,7 +49,7 @@ export const llamaCpp: RealEngine = {
     server,
     ...["--model", model, "--alias", llamaCppModel],
     ...["--host", "127.0.0.1", "--port", String(port)],
-    ...["--parallel", String(slots), "--ctx-size", String(context), "--threads", String(availableParallelism())],
+    ...["--parallel", String(slots), "--ctx-size", String(context), "--threads", String(threads)],
     ...["--jinja", "--chat-template-file", template, "--metrics", "--slots"],
     ...more,
   ],
