@@ -19,15 +19,23 @@ export const serve: Command = {
     if (config === undefined) return 1;
     const gateway = await startGateway({ config });
     const { host, port } = config.server.listen;
-    gateway.log.info("listening", { url: gateway.url, admin: gateway.adminUrl, config: values.config, address: `${host}:${port}` });
+    gateway.log.info("listening", {
+      url: gateway.url,
+      admin: gateway.adminUrl,
+      config: values.config,
+      address: `${host}:${port}`,
+    });
     const watcher = watchConfig({
       path: values.config,
       env: process.env,
       current: config,
       onChange: (next) => gateway.apply(next),
       onEvent: (event) => {
-        if (!event.ok) gateway.reloadFailed(event.errors.map(formatError));
-        else if (event.needsRestart.length > 0) gateway.log.warn("these settings need a restart", { settings: event.needsRestart });
+        if (!event.ok) return gateway.reloadFailed(event.errors.map(formatError));
+        // What is in force is what the file says again: nothing is put in force, and nothing is wrong any more.
+        if (!event.changed) gateway.serving.signals.reload(true);
+        if (event.needsRestart.length > 0)
+          gateway.log.warn("these settings need a restart", { settings: event.needsRestart });
       },
     });
     await untilStopped(gateway);

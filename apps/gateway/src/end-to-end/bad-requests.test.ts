@@ -149,7 +149,10 @@ const wrong: [string, unknown, string, RegExp][] = [
   ["/v1/completions", { model: "m" }, "prompt", /expected string or array/],
   ["/v1/completions", { model: "m", prompt: { text: "hi" } }, "prompt", /expected string or array/],
   ["/v1/embeddings", { model: "m" }, "input", /expected string or array/],
+  ["/v1/completions", { model: "m", prompt: [] }, "prompt", />=1/],
   ["/v1/embeddings", { model: "m", input: [{}] }, "input", /expected|wrong/],
+  ["/v1/embeddings", { model: "m", input: [] }, "input", />=1/],
+  ["/v1/embeddings", { model: "m", input: [[]] }, "input", />=1/],
 ];
 
 const cases = wrong.map(([path, body, param, message]) => {
@@ -166,6 +169,30 @@ test.each(cases)(
     expect(error.message.length).toBeLessThan(400);
   },
 );
+
+test("embeddings that are asked for as a stream come whole", async () => {
+  const response = await gateway.post("/v1/embeddings", { model: "m", input: "hi", stream: true });
+  expect(response.status).toBe(200);
+  expect(await response.json()).toMatchObject({ object: "list", data: [{ index: 0 }] });
+});
+
+test("a client that leaves while it sends its body is no request for a backend", async () => {
+  const before = inferred().length;
+  const socket = connect(gateway.port, "127.0.0.1");
+  const lines = gateway.requestLines().length;
+  await once(socket, "connect");
+  socket.write(`POST ${chat} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n{"model":`);
+  await expect.poll(async () => /^signalbox_in_flight_requests (\d+)$/m.exec(await gateway.metrics())?.[1]).toBe("1");
+  socket.resetAndDestroy();
+  await expect.poll(() => gateway.requestLines().length).toBe(lines + 1);
+  expect(gateway.requestLines().at(-1)).toMatchObject({
+    status: 499,
+    code: "client_closed_request",
+    outcome: "client_gone",
+    attempts: 0,
+  });
+  expect(inferred().length).toBe(before);
+});
 
 describe("what we do not know passes through, byte for byte", () => {
   test("numbers beyond 2^53, odd spellings, unknown fields and key order reach the engine as sent", async () => {

@@ -132,6 +132,9 @@ describe("reload", () => {
     await rm(file);
     await expect.poll(() => reloadSuccess(served.adminUrl), { timeout: 5000 }).toBe("0");
     expect((await ask(served.url, "third")).status).toBe(200);
+    // The config in force comes back as it was: nothing to change, and nothing wrong any more.
+    await replace(file, policy("third"));
+    await expect.poll(() => reloadSuccess(served.adminUrl), { timeout: 5000 }).toBe("1");
     served.child.kill("SIGTERM");
     expect(await served.exited).toBe(0);
   });
@@ -227,6 +230,13 @@ describe("stopping", () => {
     expect(await served.exited).toBe(0);
     expect(await end).not.toContain("[DONE]");
   });
+});
+
+test("an IPv6 address is shown as a client can use it", async () => {
+  const file = await policyFile("six.yaml", `server: { listen: "[::1]:0", admin: "127.0.0.1:0" }\n${policy("m")}`);
+  const served = await serve(file);
+  expect(served.url).toMatch(/^http:\/\/\[::1\]:\d+$/);
+  expect((await ask(served.url, "m")).status).toBe(200);
 });
 
 describe("starting", () => {

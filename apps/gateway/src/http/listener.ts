@@ -1,5 +1,5 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, isIPv6, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { errorBody, GatewayError } from "@signalbox/protocol";
@@ -25,7 +25,8 @@ const MAX_HEADER_BYTES = 16 * 1024;
 
 /** A listening socket with an app behind it. */
 export interface Listener {
-  readonly host: string;
+  /** Scheme, host and the real port. */
+  readonly url: string;
   readonly port: number;
   /** Takes no new connection, lets requests under way finish, and resolves when the last is gone or after `graceMs`. */
   drain(graceMs: number): Promise<void>;
@@ -83,7 +84,7 @@ export async function listen(app: Hono, address: Address, patience = PATIENCE): 
   const { port } = server.address() as AddressInfo;
 
   return {
-    host: address.host,
+    url: `http://${isIPv6(address.host) ? `[${address.host}]` : address.host}:${port}`,
     port,
     async drain(graceMs) {
       draining = true;

@@ -24,7 +24,16 @@ export function readRequest(endpoint: Endpoint, bytes: Buffer, caps: JsonCaps): 
   const checked = requestSchemas[endpoint].safeParse(body);
   if (!checked.success) throw invalidRequest(checked.error.issues[0]!);
   const { model, stream, stream_options } = body as { model: string; stream?: unknown; stream_options?: { include_usage?: unknown } | null };
-  return { endpoint, bytes, members, body, model, stream: stream === true, includeUsage: stream_options?.include_usage === true };
+  return {
+    endpoint,
+    bytes,
+    members,
+    body,
+    model,
+    // Nobody streams embeddings, whatever the body says.
+    stream: stream === true && endpoint !== "embeddings",
+    includeUsage: stream_options?.include_usage === true,
+  };
 }
 
 function parse(bytes: Buffer): Record<string, unknown> {
@@ -44,15 +53,27 @@ function parse(bytes: Buffer): Record<string, unknown> {
 
 type Issue = z.core.$ZodIssue;
 
+interface Telling {
+  readonly path: PropertyKey[];
+  readonly message: string;
+  /** The type is right, the value is not. */
+  readonly ofValue: boolean;
+}
+
 /** The most telling issue: of a union, that of the member which got furthest. */
-function deepest(issue: Issue, path: PropertyKey[] = []): { path: PropertyKey[]; message: string } {
+function deepest(issue: Issue, path: PropertyKey[] = []): Telling {
   const here = [...path, ...issue.path];
-  if (issue.code !== "invalid_union") return { path: here, message: issue.message.replace(/^Invalid input: /, "") };
+  if (issue.code !== "invalid_union") {
+    const message = issue.message.replace(/^(Invalid input|Too small|Too big): /, "");
+    return { path: here, message, ofValue: issue.code !== "invalid_type" };
+  }
   const inner = issue.errors.flatMap((issues) => issues.map((one) => deepest(one, here)));
-  const furthest = inner.reduce((best, one) => (one.path.length > best.path.length ? one : best), { path: here, message: "" });
+  const furthest = inner.reduce((best, one) => (one.path.length > best.path.length ? one : best), inner[0]!);
   if (furthest.path.length > here.length) return furthest;
+  const value = inner.find(({ ofValue }) => ofValue);
+  if (value !== undefined) return value;
   const wanted = [...new Set(inner.map(({ message }) => /expected (\w+)/.exec(message)?.[1]).filter(Boolean))];
-  return { path: here, message: wanted.length > 0 ? `expected ${wanted.join(" or ")}` : "has a wrong type" };
+  return { path: here, message: wanted.length > 0 ? `expected ${wanted.join(" or ")}` : "has a wrong type", ofValue: false };
 }
 
 function invalidRequest(issue: Issue): GatewayError {

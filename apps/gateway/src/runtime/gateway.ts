@@ -72,8 +72,8 @@ export async function startGateway({ config, log = createRequestLog({ form: conf
   }
 
   return {
-    url: `http://${config.server.listen.host}:${publicListener.port}`,
-    adminUrl: `http://${config.server.admin.host}:${adminListener.port}`,
+    url: publicListener.url,
+    adminUrl: adminListener.url,
     get serving() {
       return serving;
     },
