@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { startVitest } from "vitest/node";
 import { llamaCpp } from "./engines/llama-cpp.ts";
-import { enginesFolder, type RealEngine, run } from "./engines/real-engine.ts";
+import { enginesFolder, type RealEngine } from "./engines/real-engine.ts";
 
 /** Every real engine, by the name of its kind. */
 const engines = { llama_cpp: llamaCpp } satisfies Record<string, RealEngine>;
@@ -31,8 +32,7 @@ async function main([name, action = "install", ...rest]: string[]): Promise<numb
       return foreground(engine.command({ ...startOptions(), more: rest }));
     case "test":
       if (await isMissing(engine, name)) return 1;
-      await runTests(engine);
-      return 0;
+      return runTests(engine);
     default:
       console.error(USAGE);
       return 2;
@@ -66,10 +66,20 @@ function foreground([file = "", ...args]: readonly string[]): Promise<number> {
   });
 }
 
-async function runTests(engine: RealEngine): Promise<void> {
-  const root = fileURLToPath(new URL("..", import.meta.url));
-  const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));
-  await run([process.execPath, vitest, "run", "--config", "scripts/engines/vitest.config.ts", ...engine.tests], root);
+/** In this process and without the repository's own settings, which leave these tests out of `npm test`. */
+async function runTests({ tests }: RealEngine): Promise<number> {
+  const vitest = await startVitest("test", [...tests], {
+    config: false,
+    root: fileURLToPath(new URL("..", import.meta.url)),
+    watch: false,
+    include: [...tests],
+    reporters: ["verbose"],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  });
+  const failed = vitest.state.getCountOfFailedTests() > 0 || process.exitCode === 1;
+  await vitest.close();
+  return failed ? 1 : 0;
 }
 
 try {

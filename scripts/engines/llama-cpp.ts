@@ -18,7 +18,7 @@ const template = fileURLToPath(new URL("./tools.jinja", import.meta.url));
 const threads = Math.max(1, availableParallelism() - 1);
 
 /** The name that the server gives its model. */
-export const llamaCppModel = "gemma";
+const llamaCppModel = "gemma";
 
 const off = ["TESTS", "EXAMPLES", "APP", "UI"].map((part) => `-DLLAMA_BUILD_${part}=OFF`);
 const cmakeOptions = [

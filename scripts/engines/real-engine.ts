@@ -17,7 +17,7 @@ export interface RealEngine {
   readonly tests: readonly string[];
 }
 
-export interface StartOptions {
+interface StartOptions {
   readonly port: number;
   /** Requests worked on at once. */
   readonly slots: number;

@@ -31,7 +31,7 @@ export interface Explanation {
   readonly chain: readonly ExplainedModel[];
 }
 
-export interface ExplainedModel {
+interface ExplainedModel {
   readonly model: string;
   readonly strategy: string;
   readonly context: number | null;

@@ -6,14 +6,14 @@ import { type FreePort, findFreePort } from "./free-port.ts";
 import type { EngineMessage } from "./simulated-engine.ts";
 
 /** One engine of the demo's pool. */
-export interface PoolEngine {
+interface PoolEngine {
   /** Its backend's name in the policy. */
   readonly name: string;
   readonly options: SimulatorInput & { readonly models: string[] };
 }
 
 /** The pool of the demo: a large model, a coder and two small ones, at the pace of their like. */
-export const poolEngines: readonly PoolEngine[] = [
+const poolEngines: readonly PoolEngine[] = [
   {
     name: "m2",
     options: {

@@ -24,7 +24,7 @@ export interface DraftModel {
   readonly fallback: readonly string[];
 }
 
-export interface DraftRule {
+interface DraftRule {
   readonly name: string;
   readonly when: string | undefined;
   readonly use: string;
