@@ -75,48 +75,61 @@ export interface Ledger {
 
 /** A ledger for a reply of `endpoint`. */
 export function createLedger(endpoint: Endpoint): Ledger {
-  const finished = new Map<number, boolean>();
-  let unfinished = 0;
-  let usage: Usage | undefined;
-  let contentEvents = 0;
-  let hasToolCalls = false;
-  let finishReason: string | undefined;
-  let embedded = false;
+  return new LiveLedger(endpoint);
+}
 
-  function observeChoice(choice: Choice): EventKind {
-    const index = typeof choice.index === "number" ? choice.index : 0;
-    let done = finished.get(index);
-    if (done === undefined) {
-      done = false;
-      finished.set(index, false);
-      unfinished++;
-    }
-    const content = bearsContent(choice);
-    if (content) {
-      const part = (choice.delta ?? choice.message) as { tool_calls?: unknown } | undefined;
-      if (part !== undefined && hasItems(part.tool_calls)) hasToolCalls = true;
-    }
-    const reason = choice.finish_reason;
-    if (typeof reason !== "string" || reason === "") return content ? "content" : "quiet";
-    if (abortedReasons.has(reason)) return "aborted";
-    finishReason = reason;
-    if (!done) {
-      finished.set(index, true);
-      unfinished--;
-    }
-    return content ? "content" : "finish";
+interface OpenChoice {
+  readonly index: number;
+  finished: boolean;
+}
+
+// A class, as everything is that each request makes and that has getters: an object literal with getters gets a hidden
+// class of its own every time, which only a full garbage collection takes away again.
+class LiveLedger implements Ledger {
+  hasToolCalls = false;
+  usage: Usage | undefined = undefined;
+  contentEvents = 0;
+  finishReason: string | undefined = undefined;
+  readonly #endpoint: Endpoint;
+  readonly #choices: OpenChoice[] = [];
+  #unfinished = 0;
+  #embedded = false;
+
+  constructor(endpoint: Endpoint) {
+    this.#endpoint = endpoint;
   }
 
-  function observeJson(json: unknown): EventKind {
+  get complete(): boolean {
+    return this.#endpoint === "embeddings" ? this.#embedded : this.#choices.length > 0 && this.#unfinished === 0;
+  }
+
+  get choices(): number {
+    return this.#choices.length;
+  }
+
+  get open(): readonly number[] {
+    return this.#choices.filter(({ finished }) => !finished).map(({ index }) => index);
+  }
+
+  get hasContent(): boolean {
+    return this.contentEvents > 0;
+  }
+
+  observe(event: ReplyEvent): EventKind {
+    if (event.isDone) return "done";
+    const kind = this.#observeJson(event.json);
+    if (kind === "content") this.contentEvents++;
+    return kind;
+  }
+
+  #observeJson(json: unknown): EventKind {
     if (typeof json !== "object" || json === null) return "malformed";
-    const reply = json as { error?: unknown; usage?: unknown; choices?: unknown; data?: unknown; base_resp?: unknown };
-    if (reply.error !== undefined && reply.error !== null) return "error";
-    const base = reply.base_resp as { status_code?: unknown } | null | undefined;
-    if (typeof base?.status_code === "number" && base.status_code !== 0) return "error";
-    if (reply.usage !== undefined && reply.usage !== null) usage = readUsage(reply.usage) ?? usage;
-    if (endpoint === "embeddings") {
+    const reply = json as Record<string, unknown>;
+    if (isErrorObject(reply)) return "error";
+    if (reply.usage !== undefined && reply.usage !== null) this.usage = readUsage(reply.usage) ?? this.usage;
+    if (this.#endpoint === "embeddings") {
       if (!hasItems(reply.data)) return "malformed";
-      embedded = true;
+      this.#embedded = true;
       return "content";
     }
     const { choices } = reply;
@@ -125,43 +138,43 @@ export function createLedger(endpoint: Endpoint): Ledger {
     let kind: EventKind = "quiet";
     for (const choice of choices as unknown[]) {
       if (typeof choice !== "object" || choice === null) return "malformed";
-      const one = observeChoice(choice as Choice);
+      const one = this.#observeChoice(choice as Choice);
       if (one === "aborted") return "aborted";
       if (one === "content" || (one === "finish" && kind === "quiet")) kind = one;
     }
     return kind;
   }
 
-  return {
-    observe(event) {
-      if (event.isDone) return "done";
-      const kind = observeJson(event.json);
-      if (kind === "content") contentEvents++;
-      return kind;
-    },
-    get complete() {
-      return endpoint === "embeddings" ? embedded : finished.size > 0 && unfinished === 0;
-    },
-    get choices() {
-      return finished.size;
-    },
-    get open() {
-      return [...finished].filter(([, done]) => !done).map(([index]) => index);
-    },
-    get hasContent() {
-      return contentEvents > 0;
-    },
-    get hasToolCalls() {
-      return hasToolCalls;
-    },
-    get usage() {
-      return usage;
-    },
-    get contentEvents() {
-      return contentEvents;
-    },
-    get finishReason() {
-      return finishReason;
-    },
-  };
+  #choice(index: number): OpenChoice {
+    for (const choice of this.#choices) if (choice.index === index) return choice;
+    const choice = { index, finished: false };
+    this.#choices.push(choice);
+    this.#unfinished++;
+    return choice;
+  }
+
+  #observeChoice(choice: Choice): EventKind {
+    const known = this.#choice(typeof choice.index === "number" ? choice.index : 0);
+    const content = bearsContent(choice);
+    if (content && !this.hasToolCalls) {
+      const part = (choice.delta ?? choice.message) as { tool_calls?: unknown } | undefined;
+      this.hasToolCalls = part !== undefined && hasItems(part.tool_calls);
+    }
+    const reason = choice.finish_reason;
+    if (typeof reason !== "string" || reason === "") return content ? "content" : "quiet";
+    if (abortedReasons.has(reason)) return "aborted";
+    this.finishReason = reason;
+    if (!known.finished) {
+      known.finished = true;
+      this.#unfinished--;
+    }
+    return content ? "content" : "finish";
+  }
+}
+
+/** OpenAI's `{error}`, SGLang's flat `{object: "error"}`, MiniMax's `base_resp` with a code. */
+function isErrorObject(reply: Record<string, unknown>): boolean {
+  if ((reply.error !== undefined && reply.error !== null) || reply.object === "error") return true;
+  const base = reply.base_resp as { status_code?: unknown } | null | undefined;
+  return typeof base?.status_code === "number" && base.status_code !== 0;
 }

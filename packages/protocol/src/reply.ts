@@ -13,6 +13,7 @@ export class ReplyEvent {
   readonly end: number;
   readonly #dataStart: number;
   readonly #dataEnd: number;
+  #text: string | undefined;
   #json: unknown;
   #parsed = false;
 
@@ -42,7 +43,8 @@ export class ReplyEvent {
 
   /** The payload as text. Broken UTF-8 becomes U+FFFD. */
   get text(): string {
-    return this.source.toString("utf8", this.#dataStart, this.#dataEnd);
+    this.#text ??= this.source.toString("utf8", this.#dataStart, this.#dataEnd);
+    return this.#text;
   }
 
   /** True for OpenAI's terminator, `data: [DONE]`. */

@@ -3,7 +3,7 @@ import { type Assessment, classify, defaultThresholds, type Thresholds } from ".
 import { hasCodingTools, isCodingAgentPrompt } from "./coding-agent.ts";
 import { estimateTokens } from "./estimate-tokens.ts";
 import type { RequestFacts } from "./policy.ts";
-import { lengthOf, readMessages } from "./read-messages.ts";
+import { lengthOf, type Messages, readMessages } from "./read-messages.ts";
 
 /** What rules and filters look at. What costs time is found out when it is first asked for. */
 export interface Features {
@@ -44,58 +44,83 @@ const TOKENS_PER_MESSAGE = 4;
 
 /** Reads a request's features. O(n) in its text, under 1 ms up to 100 KB. Takes any body: what has the wrong form is not there. */
 export function readFeatures(facts: RequestFacts, thresholds: Thresholds = defaultThresholds): Features {
-  const { body, endpoint, team, model } = facts;
-  const messages = readMessages(body);
-  const tools = nonEmptyList(body.tools) ?? nonEmptyList(body.functions);
-  const hasTools = tools !== undefined;
-  const inputs = readInputs(body);
-  const jsonSchema = asksForJson(body);
-  const toolLoop = hasTools && messages.usedTools;
-  const maxTokens =
-    endpoint === "embeddings" ? undefined : (number(body.max_completion_tokens) ?? number(body.max_tokens));
-  const fixed =
-    messages.images * TOKENS_PER_IMAGE +
-    messages.count * TOKENS_PER_MESSAGE +
-    (lengthOf(tools) + lengthOf(body.response_format)) / JSON_CHARS_PER_TOKEN;
-  const chat = messages.texts.reduce((sum, text) => sum + estimateTokens(text), 0) + Math.ceil(fixed);
-  let assessment: Assessment | undefined;
-  let codingAgent: boolean | undefined;
-  return {
-    endpoint,
-    team,
-    model,
-    tokens: chat + inputs.tokens,
-    contextTokens: chat + inputs.longest,
-    maxTokens,
-    hasTools,
-    needsTools: hasTools && body.tool_choice !== "none",
-    hasImages: messages.images > 0,
-    jsonSchema,
-    toolLoop,
-    get codingAgent() {
-      codingAgent ??= isCodingAgentPrompt(messages.systemPrompt) || hasCodingTools(tools);
-      return codingAgent;
-    },
-    get assessment() {
-      return assessment;
-    },
-    header: (name) => facts.header(name),
-    complexity() {
-      assessment ??= classify(
-        {
-          userTurns: endpoint === "chat_completions" ? messages.userTurns : inputs.texts,
-          systemLength: messages.systemPrompt.length,
-          offersTools: hasTools,
-          hasImages: messages.images > 0,
-          jsonSchema,
-          toolLoop,
-          codingAgent: this.codingAgent,
-        },
-        thresholds,
-      );
-      return assessment;
-    },
-  };
+  return new LiveFeatures(facts, thresholds);
+}
+
+// A class: each request makes one, and an object literal with getters would get a hidden class of its own every time.
+class LiveFeatures implements Features {
+  readonly endpoint: Endpoint;
+  readonly team: string;
+  readonly model: string;
+  readonly tokens: number;
+  readonly contextTokens: number;
+  readonly maxTokens: number | undefined;
+  readonly hasTools: boolean;
+  readonly needsTools: boolean;
+  readonly hasImages: boolean;
+  readonly jsonSchema: boolean;
+  readonly toolLoop: boolean;
+  assessment: Assessment | undefined = undefined;
+  readonly #facts: RequestFacts;
+  readonly #thresholds: Thresholds;
+  readonly #messages: Messages;
+  readonly #inputs: readonly string[];
+  readonly #tools: readonly unknown[] | undefined;
+  #codingAgent: boolean | undefined;
+
+  constructor(facts: RequestFacts, thresholds: Thresholds) {
+    const { body, endpoint } = facts;
+    const messages = readMessages(body);
+    const inputs = readInputs(body);
+    const tools = nonEmptyList(body.tools) ?? nonEmptyList(body.functions);
+    let chat = Math.ceil(
+      messages.images * TOKENS_PER_IMAGE +
+        messages.count * TOKENS_PER_MESSAGE +
+        (lengthOf(tools) + lengthOf(body.response_format)) / JSON_CHARS_PER_TOKEN,
+    );
+    for (const text of messages.texts) chat += estimateTokens(text);
+    this.#facts = facts;
+    this.#thresholds = thresholds;
+    this.#messages = messages;
+    this.#inputs = inputs.texts;
+    this.#tools = tools;
+    this.endpoint = endpoint;
+    this.team = facts.team;
+    this.model = facts.model;
+    this.tokens = chat + inputs.tokens;
+    this.contextTokens = chat + inputs.longest;
+    this.maxTokens = endpoint === "embeddings" ? undefined : (number(body.max_completion_tokens) ?? number(body.max_tokens));
+    this.hasTools = tools !== undefined;
+    this.needsTools = this.hasTools && body.tool_choice !== "none";
+    this.hasImages = messages.images > 0;
+    this.jsonSchema = asksForJson(body);
+    this.toolLoop = this.hasTools && messages.usedTools;
+  }
+
+  get codingAgent(): boolean {
+    this.#codingAgent ??= isCodingAgentPrompt(this.#messages.systemPrompt) || hasCodingTools(this.#tools);
+    return this.#codingAgent;
+  }
+
+  header(name: string): string | undefined {
+    return this.#facts.header(name);
+  }
+
+  complexity(): Assessment {
+    this.assessment ??= classify(
+      {
+        userTurns: this.endpoint === "chat_completions" ? this.#messages.userTurns : this.#inputs,
+        systemLength: this.#messages.systemPrompt.length,
+        offersTools: this.hasTools,
+        hasImages: this.hasImages,
+        jsonSchema: this.jsonSchema,
+        toolLoop: this.toolLoop,
+        codingAgent: this.codingAgent,
+      },
+      this.#thresholds,
+    );
+    return this.assessment;
+  }
 }
 
 /** `prompt` of completions and `input` of embeddings: a text, texts, token ids, or lists of token ids. */

@@ -123,6 +123,7 @@ class NodeExchange implements HttpExchange {
     if (outgoing.headersSent || outgoing.destroyed) return;
     headers.push("content-length", String(Buffer.byteLength(body)));
     outgoing.writeHead(status, headers);
+    // Text leaves in one piece with the head; a buffer would be a second one.
     outgoing.end(body);
   }
 

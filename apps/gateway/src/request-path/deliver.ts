@@ -4,6 +4,9 @@ import type { HeaderList, HttpExchange } from "../http/exchange.ts";
 /** A client that reads nothing for this long is let go. */
 const WRITE_STALL_MS = 30_000;
 
+/** Replies up to this many bytes are joined to their head. */
+const MAX_JOINED_BYTES = 64 * 1024;
+
 const STREAM_HEADERS = ["content-type", "text/event-stream; charset=utf-8", "cache-control", "no-cache", "x-accel-buffering", "no"];
 
 /** Sends a reply to the client: one body, or events as they come, no faster than the client reads. */
@@ -17,7 +20,8 @@ export async function deliver(exchange: HttpExchange, reply: Reply, stream: bool
   }
   headers.push("content-type", "application/json");
   for await (const [event] of reply) {
-    if (event !== undefined) exchange.send(200, headers, event.source);
+    // Its text is there already, from parsing, and a short text leaves together with the head.
+    if (event !== undefined) exchange.send(200, headers, event.source.length < MAX_JOINED_BYTES ? event.text : event.source);
   }
 }
 

@@ -6,6 +6,8 @@ import type { Serving } from "../runtime/serving.ts";
 import type { Team } from "../config/config.ts";
 import { type LimitState, limitHeaders, type Reservation } from "../teams/limits.ts";
 import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
+import { type Alarm, createAlarm } from "../upstream/alarm.ts";
+import { Cancellation } from "./cancellation.ts";
 import { deliver, deliverBreak, deliverError } from "./deliver.ts";
 import { type ReadRequest, readRequest } from "./read-request.ts";
 import { createStory, type Story, tokensOf } from "./story.ts";
@@ -43,8 +45,8 @@ class Way {
   readonly #serving: Serving;
   readonly #exchange: HttpExchange;
   readonly #story: Story;
-  readonly #abort = new AbortController();
-  #deadline: NodeJS.Timeout | undefined;
+  readonly #cancellation = new Cancellation();
+  #deadline: Alarm | undefined;
   #reservation: Reservation | undefined;
   #limits: LimitState = {};
   #opened: Opened<OpenReply> | undefined;
@@ -63,10 +65,11 @@ class Way {
     const team = this.#serving.identify(this.#exchange);
     story.team = team.name;
     this.#exchange.onClientGone(() => {
-      this.#abort.abort(new GatewayError("client_closed_request", "the client closed the connection"));
+      this.#cancellation.cancel(new GatewayError("client_closed_request", "the client closed the connection"));
     });
     const bytes = await this.#exchange.readBody(config.server.maxBodyBytes);
-    this.#deadline = setTimeout(() => this.#expire(config.timeouts.totalMs), config.timeouts.totalMs);
+    this.#deadline = createAlarm(() => this.#expire(config.timeouts.totalMs));
+    this.#deadline.set(config.timeouts.totalMs);
     const request = readRequest(story.endpoint, bytes, { maxDepth: config.server.maxJsonDepth, maxKeys: config.server.maxJsonKeys });
     story.asked = request.model;
     story.stream = request.stream;
@@ -77,7 +80,7 @@ class Way {
   }
 
   #expire(ms: number): void {
-    this.#abort.abort(new GatewayError("deadline_exceeded", `no complete answer within ${ms} ms`));
+    this.#cancellation.cancel(new GatewayError("deadline_exceeded", `no complete answer within ${ms} ms`));
   }
 
   #decide(request: ReadRequest, allowed: ReadonlySet<string> | undefined): Decision {
@@ -118,11 +121,11 @@ class Way {
     const began = performance.now();
     try {
       const opened = await attemptLoop<OpenReply>(
-        { chain: decision.chain, attempts: config.attempts, signal: this.#abort.signal },
+        { chain: decision.chain, attempts: config.attempts, signal: this.#cancellation },
         {
           now: () => performance.now(),
           random: Math.random,
-          sleep: (ms) => sleep(ms, this.#abort.signal),
+          sleep: (ms) => sleep(ms, this.#cancellation),
           choose: (model) => this.#serving.choose(model),
           takeRetry: () => retryBudget.take(),
           retryInMs: () => this.#serving.retryInMs(decision.chain),
@@ -159,7 +162,7 @@ class Way {
       path,
       headers: { ...backend.headers, "x-request-id": this.#story.id },
       body: upstreamBody(request, kind, model, upstreamModel),
-      signal: this.#abort.signal,
+      cancellation: this.#cancellation,
       options: {
         backend: backend.name,
         kind,
@@ -237,7 +240,7 @@ class Way {
 
   /** The one place where the end of a request is told to breaker and limits. */
   settle(): void {
-    clearTimeout(this.#deadline);
+    this.#deadline?.clear();
     const story = this.#story;
     const { progress, lastEventAt } = this.#opened?.reply ?? {};
     if (progress !== undefined) {
@@ -266,14 +269,14 @@ function toGatewayError(error: unknown): GatewayError {
   return new GatewayError("internal_error", "internal error", { cause: error });
 }
 
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
+function sleep(ms: number, cancellation: Cancellation): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", done);
+      cancellation.unlisten();
       resolve();
     };
     const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
+    cancellation.listen(done);
   });
 }

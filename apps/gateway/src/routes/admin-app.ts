@@ -21,8 +21,8 @@ export function createAdminApp(view: AdminView): Hono {
   app.get("/metrics", async (c) => {
     const { signals, backends } = view.serving();
     signals.gauges(backends.values());
-    const { registry } = signals.metrics;
-    return c.body(await registry.metrics(), 200, { "content-type": registry.contentType });
+    const { metrics } = signals;
+    return c.body(await metrics.text(), 200, { "content-type": metrics.contentType });
   });
   app.get("/status", (c) => c.json(statusOf(view.serving(), view.version, view.notReady())));
   app.notFound((c) => c.json({ error: { message: `there is nothing at ${c.req.path.slice(0, 128)}`, type: "not_found_error", param: null, code: "route_not_found" } }, 404));

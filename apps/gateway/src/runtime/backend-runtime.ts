@@ -3,7 +3,7 @@ import { type Transport, TransportError } from "@signalbox/protocol";
 import { createBackendState, type OwnedBackendState } from "@signalbox/router";
 import type { BackendConfig } from "../config/config.ts";
 import { readBody } from "../upstream/reply-events.ts";
-import { createUndiciTransport } from "../upstream/undici-transport.ts";
+import { createSocketTransport } from "../upstream/socket-transport.ts";
 import { discoverUrl } from "./discover.ts";
 
 const MAX_PROBE_BYTES = 1024 * 1024;
@@ -78,7 +78,7 @@ class LiveBackend implements BackendRuntime {
     const parsed = new URL(url);
     const tls = this.config.tls();
     this.address = parsed.origin;
-    this.transport = createUndiciTransport({
+    this.transport = createSocketTransport({
       name: this.name,
       url: parsed,
       connectTimeoutMs: this.config.timeouts.connectMs,

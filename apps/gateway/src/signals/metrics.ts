@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 
 const seconds = {
   duration: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600],
@@ -38,54 +38,119 @@ export const metricTable = {
 
 export type MetricName = keyof typeof metricTable;
 type NameOf<Type extends MetricRow["type"]> = { [N in MetricName]: (typeof metricTable)[N]["type"] extends Type ? N : never }[MetricName];
-type Labels<N extends MetricName> = Record<(typeof metricTable)[N]["labels"][number], string>;
+type Labels<N extends MetricName> = Readonly<Record<(typeof metricTable)[N]["labels"][number], string>>;
 
-/** The metrics of one gateway. */
+/** One series of a counter or a gauge. */
+export interface NumberSeries {
+  value: number;
+}
+
+/** One series of a histogram. */
+export interface HistogramSeries {
+  /** In the metric's unit. */
+  observe(value: number): void;
+}
+
+/**
+ * The metrics of one gateway. A series is looked up by its labels once and then kept by whoever counts: prom-client hashes
+ * the labels at every call, which costs more than the rest of a request's accounting. prom-client writes the exposition.
+ */
 export interface Metrics {
-  readonly registry: Registry;
-  add<N extends NameOf<"counter">>(name: N, labels: Labels<N>, by?: number): void;
-  observe<N extends NameOf<"histogram">>(name: N, labels: Labels<N>, value: number): void;
-  set<N extends NameOf<"gauge">>(name: N, labels: Labels<N>, value: number): void;
+  counter<N extends NameOf<"counter">>(name: N, labels: Labels<N>): NumberSeries;
+  histogram<N extends NameOf<"histogram">>(name: N, labels: Labels<N>): HistogramSeries;
+  gauge<N extends NameOf<"gauge">>(name: N, labels: Labels<N>): NumberSeries;
   /** Drops every series of a gauge, before it is set anew (a backend that left the config). */
   reset(name: NameOf<"gauge">): void;
+  /** The exposition, in Prometheus' text format. */
+  text(): Promise<string>;
+  readonly contentType: string;
 }
 
-/** A series of its own per set of label values, looked up by one string: prom-client hashes labels at every call. */
-interface Series {
-  observe?(value: number): void;
-  inc?(value: number): void;
+type LabelValues = Readonly<Record<string, string>>;
+interface Sample {
+  readonly labels: Record<string, string | number>;
+  readonly value: number;
+  readonly metricName?: string;
 }
 
-/** Metrics in a registry of their own. `collect` runs before each scrape, to set gauges. */
+class Bucketed implements HistogramSeries {
+  readonly #bounds: readonly number[];
+  readonly #counts: Float64Array;
+  #sum = 0;
+
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds;
+    this.#counts = new Float64Array(bounds.length + 1);
+  }
+
+  observe(value: number): void {
+    const bounds = this.#bounds;
+    let bucket = 0;
+    while (bucket < bounds.length && value > bounds[bucket]!) bucket++;
+    this.#counts[bucket]! += 1;
+    this.#sum += value;
+  }
+
+  samples(name: string, labels: LabelValues): Sample[] {
+    let count = 0;
+    const buckets = [...this.#counts].map((inBucket, i) => {
+      count += inBucket;
+      return { metricName: `${name}_bucket`, labels: { ...labels, le: this.#bounds[i] ?? "+Inf" }, value: count };
+    });
+    return [...buckets, { metricName: `${name}_sum`, labels, value: this.#sum }, { metricName: `${name}_count`, labels, value: count }];
+  }
+}
+
+/** All series of one metric, by their label values. */
+class Family<S> {
+  readonly series = new Map<string, { readonly labels: LabelValues; readonly one: S }>();
+  readonly #names: readonly string[];
+  readonly #make: () => S;
+
+  constructor(names: readonly string[], make: () => S) {
+    this.#names = names;
+    this.#make = make;
+  }
+
+  of(labels: LabelValues): S {
+    let key = "";
+    for (const name of this.#names) key += `${labels[name]}\u0000`;
+    let entry = this.series.get(key);
+    if (entry === undefined) {
+      entry = { labels: { ...labels }, one: this.#make() };
+      this.series.set(key, entry);
+    }
+    return entry.one;
+  }
+}
+
+/** Metrics in a registry of their own, the process's own (CPU, memory, event loop) among them. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
-  const counters = new Map<string, Counter<string>>();
-  const gauges = new Map<string, Gauge<string>>();
-  const histograms = new Map<string, Histogram<string>>();
+  collectDefaultMetrics({ register: registry });
+  const numbers = new Map<string, Family<NumberSeries>>();
+  const histograms = new Map<string, Family<Bucketed>>();
   for (const [name, row] of Object.entries(metricTable) as [string, MetricRow][]) {
-    const options = { name, help: row.help, labelNames: row.labels, registers: [registry] };
-    if (row.type === "counter") counters.set(name, new Counter(options));
-    else if (row.type === "gauge") gauges.set(name, new Gauge(options));
-    else histograms.set(name, new Histogram({ ...options, buckets: [...(row.buckets ?? [])] }));
-  }
-  const series = new Map<string, Series>();
-
-  function seriesOf(name: string, labels: Record<string, string>, make: () => Series): Series {
-    let key = name;
-    for (const label in labels) key += `\u0000${labels[label]}`;
-    let one = series.get(key);
-    if (one === undefined) {
-      one = make();
-      series.set(key, one);
+    let samples: () => Sample[];
+    if (row.type === "histogram") {
+      const family = new Family(row.labels, () => new Bucketed(row.buckets ?? []));
+      histograms.set(name, family);
+      samples = () => [...family.series.values()].flatMap(({ labels, one }) => one.samples(name, labels));
+    } else {
+      const family = new Family<NumberSeries>(row.labels, () => ({ value: 0 }));
+      numbers.set(name, family);
+      samples = () => [...family.series.values()].map(({ labels, one }) => ({ labels, value: one.value }));
     }
-    return one;
+    const metric = { name, help: row.help, type: row.type, get: async () => ({ name, help: row.help, type: row.type, values: samples() }) };
+    // All that the registry asks of a metric is its name and `get`.
+    registry.registerMetric(metric as unknown as Metric);
   }
-
   return {
-    registry,
-    add: (name, labels, by = 1) => seriesOf(name, labels, () => counters.get(name)!.labels(labels)).inc!(by),
-    observe: (name, labels, value) => seriesOf(name, labels, () => histograms.get(name)!.labels(labels)).observe!(value),
-    set: (name, labels, value) => gauges.get(name)!.set(labels, value),
-    reset: (name) => gauges.get(name)!.reset(),
+    counter: (name, labels) => numbers.get(name)!.of(labels),
+    gauge: (name, labels) => numbers.get(name)!.of(labels),
+    histogram: (name, labels) => histograms.get(name)!.of(labels),
+    reset: (name) => numbers.get(name)!.series.clear(),
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
   };
 }

@@ -26,7 +26,7 @@ export interface LogOptions {
 /** A log that writes in batches and drops nothing at exit; a reader that is slow never holds up a request. */
 export function createRequestLog({ form, fd = 1 }: LogOptions): RequestLog {
   if (form === "silent") return silent;
-  const destination = pino.destination({ fd, sync: false, minLength: 4096, periodicFlush: 100, maxLength: 8 * 1024 * 1024 });
+  const destination = pino.destination({ fd, sync: false, minLength: 8192, periodicFlush: 100, maxLength: 8 * 1024 * 1024 });
   // A reader that is gone must not end the gateway.
   destination.on("error", () => {});
   const flush = (): void => {
@@ -47,7 +47,8 @@ export function createRequestLog({ form, fd = 1 }: LogOptions): RequestLog {
   }
   const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: "event" }, destination);
   return {
-    request: (story) => logger.info(facts(story), "request"),
+    // A line of a known shape needs no logger to walk it: the same form, written at once.
+    request: (story) => void destination.write(requestLine(story)),
     info: (event, more) => logger.info(more ?? {}, event),
     warn: (event, more) => logger.warn(more ?? {}, event),
     flush,
@@ -56,9 +57,20 @@ export function createRequestLog({ form, fd = 1 }: LogOptions): RequestLog {
 
 const round = (ms: number): number => Math.round(ms * 100) / 100;
 
-function facts(story: Story): Record<string, unknown> {
+/** ISO time of now; the text is made once per millisecond. */
+let clock = { ms: 0, text: "" };
+function isoNow(): string {
+  const ms = Date.now();
+  if (ms !== clock.ms) clock = { ms, text: new Date(ms).toISOString() };
+  return clock.text;
+}
+
+/** The one line of a request, in pino's form. */
+function requestLine(story: Story): string {
   const { promptTokens, completionTokens } = tokensOf(story);
-  const line: Record<string, unknown> = {
+  const line = {
+    level: 30,
+    time: isoNow(),
     request_id: story.id,
     team: story.team,
     endpoint: story.endpoint,
@@ -75,9 +87,10 @@ function facts(story: Story): Record<string, unknown> {
     input_tokens: promptTokens,
     output_tokens: completionTokens,
     duration_ms: round(performance.now() - story.started),
+    first_token_ms: story.firstTokenAt === undefined ? undefined : round(story.firstTokenAt - story.started),
+    tried: story.attempts === 1 && story.outcome === "ok" ? undefined : story.records.map(({ ms, ...record }) => ({ ...record, ms: round(ms) })),
+    error: story.fault?.slice(0, 1024),
+    event: "request",
   };
-  if (story.firstTokenAt !== undefined) line.first_token_ms = round(story.firstTokenAt - story.started);
-  if (story.attempts !== 1 || story.outcome !== "ok") line.tried = story.records.map(({ ms, ...record }) => ({ ...record, ms: round(ms) }));
-  if (story.fault !== undefined) line.error = story.fault.slice(0, 1024);
-  return line;
+  return `${JSON.stringify(line)}\n`;
 }

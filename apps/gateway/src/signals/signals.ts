@@ -1,7 +1,7 @@
 import { tokensOf } from "../request-path/story.ts";
 import type { Story } from "../request-path/story.ts";
 import type { BackendRuntime } from "../runtime/backend-runtime.ts";
-import { createMetrics, type Metrics } from "./metrics.ts";
+import { createMetrics, type HistogramSeries, type Metrics, type NumberSeries } from "./metrics.ts";
 import type { RequestLog } from "./request-log.ts";
 
 /** Where everything that happens is told: metrics and the request log. */
@@ -28,7 +28,8 @@ const OTHER = "other";
 export function createSignals(log: RequestLog): Signals {
   const metrics = createMetrics();
   let inFlight = 0;
-  metrics.set("signalbox_config_reload_success", {}, 1);
+  const measure = createMeasure(metrics);
+  metrics.gauge("signalbox_config_reload_success", {}).value = 1;
 
   return {
     metrics,
@@ -40,25 +41,25 @@ export function createSignals(log: RequestLog): Signals {
     },
     settle(story) {
       inFlight--;
-      measure(metrics, story);
+      measure(story);
       log.request(story);
     },
     breaker(backend, to) {
-      metrics.add("signalbox_breaker_transitions_total", { backend, to });
+      metrics.counter("signalbox_breaker_transitions_total", { backend, to }).value++;
     },
     reload(ok) {
-      metrics.add("signalbox_config_reloads_total", { result: ok ? "success" : "failure" });
-      metrics.set("signalbox_config_reload_success", {}, ok ? 1 : 0);
+      metrics.counter("signalbox_config_reloads_total", { result: ok ? "success" : "failure" }).value++;
+      metrics.gauge("signalbox_config_reload_success", {}).value = ok ? 1 : 0;
     },
     gauges(backends) {
-      metrics.set("signalbox_in_flight_requests", {}, inFlight);
+      metrics.gauge("signalbox_in_flight_requests", {}).value = inFlight;
       for (const name of backendGauges) metrics.reset(name);
       for (const { name: backend, state } of backends) {
-        metrics.set("signalbox_backend_in_flight_requests", { backend }, state.inFlight);
-        metrics.set("signalbox_backend_up", { backend }, state.health.status === "ready" ? 1 : 0);
-        metrics.set("signalbox_breaker_state", { backend }, breakerNumber[state.breaker]);
+        metrics.gauge("signalbox_backend_in_flight_requests", { backend }).value = state.inFlight;
+        metrics.gauge("signalbox_backend_up", { backend }).value = state.health.status === "ready" ? 1 : 0;
+        metrics.gauge("signalbox_breaker_state", { backend }).value = breakerNumber[state.breaker];
         const waiting = state.load?.waiting;
-        if (waiting !== undefined) metrics.set("signalbox_backend_queue_depth", { backend }, waiting);
+        if (waiting !== undefined) metrics.gauge("signalbox_backend_queue_depth", { backend }).value = waiting;
       }
     },
   };
@@ -71,42 +72,86 @@ const backendGauges = [
   "signalbox_breaker_state",
 ] as const;
 
+/** The series that requests of one sort count in: same team, model, backend, endpoint and end. */
+interface RequestSeries {
+  readonly requests: NumberSeries;
+  readonly duration: HistogramSeries;
+  readonly overhead: HistogramSeries;
+  readonly firstToken: HistogramSeries;
+  readonly perToken: HistogramSeries;
+  readonly input: NumberSeries;
+  readonly output: NumberSeries;
+}
+
 /** Every metric of one request, observed once, at its end. */
-function measure(metrics: Metrics, story: Story): void {
+function createMeasure(metrics: Metrics): (story: Story) => void {
+  const known = new Map<string, RequestSeries>();
+  return (story) => {
+    const key = `${story.team}|${story.model || story.chosen}|${story.backend}|${story.endpoint}|${story.status}|${story.code}`;
+    let series = known.get(key);
+    if (series === undefined) {
+      series = seriesFor(metrics, story);
+      known.set(key, series);
+    }
+    series.requests.value++;
+    series.duration.observe((performance.now() - story.started) / 1000);
+    measureAttempts(metrics, story);
+    if (story.firstTokenAt !== undefined) measureReply(metrics, story, story.firstTokenAt, series);
+    if (story.code === "rate_limit_exceeded" || story.code === "concurrency_limit_exceeded") {
+      const limit = story.code === "rate_limit_exceeded" ? "rate" : "concurrent";
+      metrics.counter("signalbox_rate_limited_total", { team: story.team || OTHER, limit }).value++;
+    }
+  };
+}
+
+function seriesFor(metrics: Metrics, story: Story): RequestSeries {
   const { endpoint, backend, code } = story;
   const team = story.team || OTHER;
   const model = story.model || story.chosen || OTHER;
-  const ended = performance.now();
-  metrics.add("signalbox_requests_total", { team, model, endpoint, status: String(story.status), code });
-  metrics.observe("signalbox_request_duration_seconds", { model, endpoint }, (ended - story.started) / 1000);
-  for (const record of story.records) {
-    if (record.outcome === "skipped") continue;
-    const last = record.outcome === "ok" && story.outcome !== "ok";
-    metrics.add("signalbox_attempts_total", {
-      backend: record.backend,
-      model: record.model,
-      outcome: last ? story.outcome : record.outcome,
-      cause: (last ? story.cause : record.cause) ?? "",
-    });
-  }
-  if (code === "rate_limit_exceeded" || code === "concurrency_limit_exceeded") {
-    metrics.add("signalbox_rate_limited_total", { team, limit: code === "rate_limit_exceeded" ? "rate" : "concurrent" });
-  }
-  if (story.firstTokenAt !== undefined) measureReply(metrics, story, story.firstTokenAt, { team, model, backend });
+  const requests = metrics.counter("signalbox_requests_total", { team, model, endpoint, status: String(story.status), code });
+  const duration = metrics.histogram("signalbox_request_duration_seconds", { model, endpoint });
+  const overhead = metrics.histogram("signalbox_overhead_seconds", { endpoint });
+  if (backend === "") return { ...unanswered, requests, duration, overhead };
+  return {
+    requests,
+    duration,
+    overhead,
+    firstToken: metrics.histogram("signalbox_time_to_first_token_seconds", { model, backend }),
+    perToken: metrics.histogram("signalbox_time_per_output_token_seconds", { model, backend }),
+    input: metrics.counter("signalbox_tokens_total", { team, model, backend, type: "input" }),
+    output: metrics.counter("signalbox_tokens_total", { team, model, backend, type: "output" }),
+  };
 }
 
-function measureReply(metrics: Metrics, story: Story, firstTokenAt: number, labels: { team: string; model: string; backend: string }): void {
-  const { model, backend } = labels;
-  const untilFirst = firstTokenAt - story.started;
-  metrics.observe("signalbox_time_to_first_token_seconds", { model, backend }, untilFirst / 1000);
-  metrics.observe("signalbox_overhead_seconds", { endpoint: story.endpoint }, Math.max(0, untilFirst - story.waitedMs) / 1000);
-  const { promptTokens, completionTokens } = tokensOf(story);
-  metrics.add("signalbox_tokens_total", { ...labels, type: "input" }, promptTokens);
-  metrics.add("signalbox_tokens_total", { ...labels, type: "output" }, completionTokens);
-  if (story.stream && story.lastEventAt !== undefined && completionTokens > 1) {
-    const perToken = (story.lastEventAt - firstTokenAt) / (completionTokens - 1);
-    metrics.observe("signalbox_time_per_output_token_seconds", { model, backend }, perToken / 1000);
+/** What a request that no backend answered counts in: nothing. */
+const nowhere = { value: 0, observe() {} };
+const unanswered = { firstToken: nowhere, perToken: nowhere, input: nowhere, output: nowhere };
+
+function measureAttempts(metrics: Metrics, story: Story): void {
+  for (const record of story.records) {
+    if (record.outcome === "skipped") continue;
+    const last = record.outcome === "ok";
+    const { backend, model } = record;
+    const outcome = last ? story.outcome : record.outcome;
+    const cause = (last ? story.cause : record.cause) ?? "";
+    metrics.counter("signalbox_attempts_total", { backend, model, outcome, cause }).value++;
   }
-  if (story.model !== story.chosen) metrics.add("signalbox_fallbacks_total", { from_model: story.chosen, to_model: story.model });
-  if (story.malformedEvents > 0) metrics.add("signalbox_malformed_events_total", { backend }, story.malformedEvents);
+}
+
+function measureReply(metrics: Metrics, story: Story, firstTokenAt: number, series: RequestSeries): void {
+  const untilFirst = firstTokenAt - story.started;
+  series.firstToken.observe(untilFirst / 1000);
+  series.overhead.observe(Math.max(0, untilFirst - story.waitedMs) / 1000);
+  const { promptTokens, completionTokens } = tokensOf(story);
+  series.input.value += promptTokens;
+  series.output.value += completionTokens;
+  if (story.stream && story.lastEventAt !== undefined && completionTokens > 1) {
+    series.perToken.observe((story.lastEventAt - firstTokenAt) / (completionTokens - 1) / 1000);
+  }
+  if (story.model !== story.chosen) {
+    metrics.counter("signalbox_fallbacks_total", { from_model: story.chosen, to_model: story.model }).value++;
+  }
+  if (story.malformedEvents > 0) {
+    metrics.counter("signalbox_malformed_events_total", { backend: story.backend }).value += story.malformedEvents;
+  }
 }

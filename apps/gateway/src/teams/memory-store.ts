@@ -1,5 +1,6 @@
 import type { Team } from "../config/config.ts";
 import type { Rate } from "../config/units.ts";
+import { Bag, type Bagged } from "../runtime/bag.ts";
 import {
   type Admission,
   type Allowance,
@@ -21,8 +22,8 @@ export interface MemoryStoreOptions {
 interface Usage {
   requests: SlidingWindow | undefined;
   tokens: SlidingWindow | undefined;
-  /** In the order of their beginning, so that the first one expires first. */
-  readonly open: Set<MemoryReservation>;
+  /** Requests under way. */
+  readonly open: Bag<MemoryReservation>;
   /** How long requests took of late, in milliseconds; 0 = not known yet. */
   holdMs: number;
 }
@@ -41,7 +42,7 @@ export function createMemoryStore(options: MemoryStoreOptions): LimitStore {
   function usageOf(team: Team): Usage {
     let usage = byTeam.get(team.name);
     if (usage === undefined) {
-      usage = { requests: undefined, tokens: undefined, open: new Set(), holdMs: 0 };
+      usage = { requests: undefined, tokens: undefined, open: new Bag(), holdMs: 0 };
       byTeam.set(team.name, usage);
     }
     usage.requests = windowFor(usage.requests, team.limits.requests);
@@ -59,10 +60,10 @@ export function createMemoryStore(options: MemoryStoreOptions): LimitStore {
       const amount =
         limits.tokens === undefined ? 0 : Math.min(Math.max(0, Math.ceil(estimate) || 0), limits.tokens.limit);
       const concurrent = limits.concurrent ?? Number.POSITIVE_INFINITY;
-      dropExpired(open, time);
       const requestsWait = requests?.waitMs(time, 1, limits.requests!.limit) ?? 0;
       const tokensWait = tokens?.waitMs(time, amount, limits.tokens!.limit) ?? 0;
       if (requestsWait > 0 || tokensWait > 0) return overRate(team, usage, requestsWait, tokensWait, time);
+      if (open.size >= concurrent) dropExpired(open, time);
       if (open.size >= concurrent) return overConcurrency(team, usage, concurrent, time);
       const requestsAt = requests?.add(time, 1) ?? 0;
       const tokensAt = tokens?.add(time, amount) ?? 0;
@@ -82,10 +83,10 @@ function windowFor(current: SlidingWindow | undefined, rate: Rate | undefined): 
   return createSlidingWindow(rate.windowMs);
 }
 
-function dropExpired(open: Set<MemoryReservation>, now: number): void {
-  for (const reservation of open) {
-    if (reservation.expiresAt > now) return;
-    open.delete(reservation);
+/** Slots that nobody gave back; looked for only when they are needed. */
+function dropExpired(open: Bag<MemoryReservation>, now: number): void {
+  for (const reservation of [...open.items]) {
+    if (reservation.expiresAt <= now) open.delete(reservation);
   }
 }
 
@@ -121,7 +122,8 @@ function formatWindow(ms: number): string {
   return ms === 60_000 ? "1 min" : `${ms / 1000} s`;
 }
 
-class MemoryReservation implements Reservation {
+class MemoryReservation implements Reservation, Bagged {
+  place = -1;
   readonly expiresAt: number;
   private ended = false;
   private readonly usage: Usage;

@@ -8,8 +8,9 @@ import {
   type TransportResponse,
 } from "@signalbox/protocol";
 import { type AttemptEnd, AttemptFailure } from "@signalbox/router";
+import type { Cancellation } from "../request-path/cancellation.ts";
 import { createProgress, readBody, type ReplyOptions, type ReplyProgress, refusal, replyEvents, replyForm } from "./reply-events.ts";
-import { createWatchdog, type Watchdog } from "./watchdog.ts";
+import { Watchdog } from "./watchdog.ts";
 
 /** An error answer is read up to this many bytes. */
 const MAX_ERROR_BYTES = 64 * 1024;
@@ -37,7 +38,7 @@ export interface AttemptRequest {
   readonly body: Buffer;
   readonly options: ReplyOptions;
   readonly limits: AttemptLimits;
-  readonly signal: AbortSignal;
+  readonly cancellation: Cancellation;
   /** Load that rides on response headers is handed here. */
   onHeaders?(headers: TransportResponse["headers"], kind: BackendKind): void;
 }
@@ -78,12 +79,14 @@ class Attempt {
   readonly #progress: ReplyProgress;
   #timedOut: { which: "first_token" | "stall"; ms: number } | undefined;
   #waiting = false;
+  /** The body has been read to its end: the connection can serve again. */
+  #ended = false;
   #lastEventAt = 0;
 
   constructor(request: AttemptRequest) {
     this.#request = request;
     this.#progress = createProgress(request.options.endpoint);
-    this.#watchdog = createWatchdog<Phase>(
+    this.#watchdog = new Watchdog<Phase>(
       (phase, ms) => {
         if (phase !== "finalise") this.#timedOut = { which: phase, ms };
         this.#exchange.abort();
@@ -96,12 +99,9 @@ class Attempt {
       headers: request.headers,
       body: request.body,
     });
-    request.signal.addEventListener("abort", this.#onAbort, { once: true });
-    if (request.signal.aborted) this.#exchange.abort();
+    request.cancellation.listen(() => this.#exchange.abort());
     this.#watchdog.arm("first_token", request.limits.firstTokenMs);
   }
-
-  readonly #onAbort = (): void => this.#exchange.abort();
 
   #extension(phase: Phase): number | undefined {
     const { limits } = this.#request;
@@ -112,7 +112,7 @@ class Attempt {
 
   stop(): void {
     this.#watchdog.stop();
-    this.#request.signal.removeEventListener("abort", this.#onAbort);
+    this.#request.cancellation.unlisten();
     this.#exchange.abort();
   }
 
@@ -145,6 +145,7 @@ class Attempt {
     this.#waiting = true;
     const chunk = await response.read();
     this.#waiting = false;
+    this.#ended = chunk === undefined;
     if (this.#lastEventAt > 0) {
       this.#lastEventAt = performance.now();
       this.#watchdog.touch();
@@ -170,7 +171,7 @@ class Attempt {
     } catch (error) {
       throw this.failureOf(error);
     } finally {
-      if (clean) this.#drain(response);
+      if (clean && !this.#ended) this.#drain(response);
       else this.stop();
     }
   }
@@ -209,10 +210,10 @@ class Attempt {
   /** What an error of this attempt means, in view of the timers and the client. */
   failureOf(error: unknown): AttemptFailure {
     if (error instanceof AttemptFailure) return error;
-    const { options, signal } = this.#request;
+    const { options, cancellation } = this.#request;
     const failure = (end: AttemptEnd, what: string) => new AttemptFailure(end, `${options.backend}: ${what}`, error);
-    if (signal.aborted) {
-      const total = (signal.reason as { code?: unknown } | undefined)?.code === "deadline_exceeded";
+    if (cancellation.aborted) {
+      const total = (cancellation.reason as { code?: unknown } | undefined)?.code === "deadline_exceeded";
       return total ? failure({ how: "timeout", which: "total" }, "the deadline passed") : failure({ how: "client_gone" }, "the client left");
     }
     if (this.#timedOut !== undefined) {

@@ -1,45 +1,46 @@
-/** One timer for the phases of an attempt: armed for a phase, put off by every sign of life, fired at most once. */
-export interface Watchdog<Phase extends string> {
-  /** Begins a phase of at most `ms`; the phase before it is over. */
-  arm(phase: Phase, ms: number): void;
-  /** A sign of life: the phase begins anew. */
-  touch(): void;
-  stop(): void;
-}
+import { type Alarm, createAlarm } from "./alarm.ts";
 
-/** A watchdog that calls `onFire` with the phase that took too long. `extend` may grant that phase more milliseconds. */
-export function createWatchdog<Phase extends string>(
-  onFire: (phase: Phase, ms: number) => void,
-  extend: (phase: Phase) => number | undefined = () => undefined,
-): Watchdog<Phase> {
-  let timer: NodeJS.Timeout | undefined;
-  let current: { phase: Phase; ms: number } | undefined;
+/** The limits of an attempt's phases: armed for a phase, put off by every sign of life, fired at most once. */
+export class Watchdog<Phase extends string> {
+  readonly #onFire: (phase: Phase, ms: number) => void;
+  readonly #extend: (phase: Phase) => number | undefined;
+  readonly #alarm: Alarm;
+  #phase: Phase | undefined;
+  #ms = 0;
 
-  function fire(): void {
-    if (current === undefined) return;
-    const more = extend(current.phase);
-    if (more !== undefined && more > 0) {
-      timer = setTimeout(fire, more);
-      return;
-    }
-    const { phase, ms } = current;
-    current = undefined;
-    onFire(phase, ms);
+  /** `onFire` is told the phase that took too long, and its limit; `extend` may grant that phase more milliseconds. */
+  constructor(onFire: (phase: Phase, ms: number) => void, extend: (phase: Phase) => number | undefined = () => undefined) {
+    this.#onFire = onFire;
+    this.#extend = extend;
+    this.#alarm = createAlarm(() => this.#fire());
   }
 
-  return {
-    arm(phase, ms) {
-      clearTimeout(timer);
-      current = { phase, ms };
-      timer = setTimeout(fire, ms);
-    },
-    touch() {
-      timer?.refresh();
-    },
-    stop() {
-      clearTimeout(timer);
-      timer = undefined;
-      current = undefined;
-    },
-  };
+  /** Begins a phase of at most `ms`; the phase before it is over. */
+  arm(phase: Phase, ms: number): void {
+    this.#phase = phase;
+    this.#ms = ms;
+    this.#alarm.set(ms);
+  }
+
+  /** A sign of life: the phase begins anew. */
+  touch(): void {
+    if (this.#phase !== undefined) this.#alarm.set(this.#ms);
+  }
+
+  stop(): void {
+    this.#phase = undefined;
+    this.#alarm.clear();
+  }
+
+  #fire(): void {
+    const phase = this.#phase;
+    if (phase === undefined) return;
+    const more = this.#extend(phase);
+    if (more !== undefined && more > 0) {
+      this.#alarm.set(more);
+      return;
+    }
+    this.#phase = undefined;
+    this.#onFire(phase, this.#ms);
+  }
 }
