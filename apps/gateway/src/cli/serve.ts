@@ -18,6 +18,7 @@ export const serve: Command = {
     const config = await readConfig(values.config);
     if (config === undefined) return 1;
     const gateway = await startGateway({ config });
+    surviveErrors(gateway);
     const { host, port } = config.server.listen;
     gateway.log.info("listening", {
       url: gateway.url,
@@ -57,6 +58,17 @@ export async function readConfig(path: string): Promise<Config | undefined> {
   if (loaded.ok) return loaded.config;
   for (const error of loaded.errors) console.error(formatError(error));
   return undefined;
+}
+
+/** An error that no request caught is told and ends nothing: hundreds of streams may be under way beside it. */
+function surviveErrors({ log }: Gateway): void {
+  const tell = (error: unknown): void => {
+    log.warn("an error that nobody caught", {
+      error: String((error as Error | undefined)?.stack ?? error).slice(0, 2048),
+    });
+  };
+  process.on("uncaughtException", tell);
+  process.on("unhandledRejection", tell);
 }
 
 /** Waits for SIGTERM or SIGINT, then drains; the same signal again stops at once. */

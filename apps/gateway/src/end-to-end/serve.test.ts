@@ -55,8 +55,9 @@ interface Served {
 }
 
 /** Runs `signalbox serve` as its users do. */
-async function serve(file: string): Promise<Served> {
-  const child = spawn(process.execPath, [main, "serve", "--config", file], { stdio: ["ignore", "pipe", "inherit"] });
+async function serve(file: string, ...nodeOptions: string[]): Promise<Served> {
+  const words = [...nodeOptions, main, "serve", "--config", file];
+  const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
   children.push(child);
   const exited = once(child, "exit").then(([code]) => code as number | null);
   const lines: Record<string, unknown>[] = [];
@@ -229,6 +230,32 @@ describe("stopping", () => {
     served.child.kill("SIGTERM");
     expect(await served.exited).toBe(0);
     expect(await end).not.toContain("[DONE]");
+  });
+});
+
+describe("while it runs", () => {
+  test("a log that nobody reads any more holds up nothing", async () => {
+    const served = await serve(await policyFile("mute.yaml", policy("m")));
+    served.child.stdout?.destroy();
+    for (let i = 0; i < 30; i++) expect((await ask(served.url, "m")).status).toBe(200);
+    await new Promise((resolve) => setTimeout(resolve, 300)); // Longer than the log's own pause between writes.
+    expect((await ask(served.url, "m")).status).toBe(200);
+    served.child.kill("SIGTERM");
+    expect(await served.exited).toBe(0);
+  });
+
+  test("an error that nobody caught ends nothing but itself, and is told", async () => {
+    const faulty = `process.on("SIGUSR2", () => { Promise.reject(new Error("left alone")); setTimeout(() => { throw new Error("thrown alone"); }); });`;
+    const file = await policyFile("faulty.yaml", slowPolicy());
+    const served = await serve(file, "--import", `data:text/javascript,${encodeURIComponent(faulty)}`);
+    const stream = await ask(served.url, "s", { stream: true, max_tokens: 30 });
+    served.child.kill("SIGUSR2");
+    const told = await served.event("an error that nobody caught");
+    expect(told.error).toMatch(/left alone|thrown alone/);
+    expect(await stream.text()).toMatch(/data: \[DONE\]\n\n$/);
+    expect((await ask(served.url, "s", { max_tokens: 1 })).status).toBe(200);
+    served.child.kill("SIGTERM");
+    expect(await served.exited).toBe(0);
   });
 });
 

@@ -29,7 +29,9 @@ async function dial(listener: Listener): Promise<{ socket: Socket; gone: Promise
     text += chunk;
   });
   socket.on("error", () => {});
-  const gone = once(socket, "close").then(() => text);
+  const gone = new Promise<string>((resolve) => {
+    socket.on("close", () => resolve(text));
+  });
   await once(socket, "connect");
   return { socket, gone };
 }

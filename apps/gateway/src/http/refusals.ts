@@ -10,10 +10,12 @@ const reasons: Record<number, string> = {
 };
 
 /** Why a request's head must not reach the app; undefined = it may. */
-export function headFault({ url, headers, rawHeaders, httpVersionMinor }: IncomingMessage): string | undefined {
+export function headFault({ url, headers, rawHeaders, httpVersion }: IncomingMessage): string | undefined {
+  // Node's parser takes a line without a version for HTTP/0.9.
+  if (httpVersion !== "1.1" && httpVersion !== "1.0") return "only HTTP/1.1 and HTTP/1.0 are spoken here";
   // A request line with a whole URL is for a proxy, which this is not.
   if (url?.charCodeAt(0) !== 0x2f) return "the request target must be a path";
-  if (headers.host === undefined) return httpVersionMinor === 0 ? undefined : "the host header is missing";
+  if (headers.host === undefined) return httpVersion === "1.0" ? undefined : "the host header is missing";
   let hosts = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     if (rawHeaders[i]!.length === 4 && rawHeaders[i]!.toLowerCase() === "host") hosts++;
