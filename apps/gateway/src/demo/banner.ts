@@ -53,8 +53,9 @@ function engineTable(engines: readonly ShownEngine[]): string[] {
     models.length > 3 ? `${models.slice(0, 3).join(", ")} and ${models.length - 3} more` : models.join(", ") || "-",
     pid === undefined ? "" : String(pid),
   ]);
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
+  const ours = engines.some(({ pid }) => pid !== undefined);
+  const all = [head, ...rows].map((row) => (ours ? row : row.slice(0, -1)));
+  const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
   return all.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column]!))

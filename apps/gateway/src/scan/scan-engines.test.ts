@@ -105,7 +105,7 @@ test("says of what it does not take why: a web server, a closed engine, one that
   const web = await serve((_, response) => response.end("<html>hello</html>"));
   const closed = await serve((_, response) => response.writeHead(401).end("{}"));
   const hanging = await serve(() => {});
-  const { engines, others } = await scanEngines({ targets: [web, closed, hanging], timeoutMs: 300 });
+  const { engines, others } = await scanEngines({ targets: [web, closed, hanging], timeoutMs: 1000 });
   expect(engines).toEqual([]);
   expect(others.map(({ what }) => what)).toEqual([
     "answers, but is no engine that is known",

@@ -13,6 +13,8 @@ import { createMemoGet } from "./memo-get.ts";
 /** Where engines are looked for besides the default port of every kind: second instances, and what guides choose. */
 const commonPorts = [8000, 8001, 8080, 8081, 1234];
 const SCAN_TIMEOUT_MS = 1500;
+/** Where somebody named the addresses there is something to wait for. */
+const NAMED_TIMEOUT_MS = 5000;
 
 /** An engine that answers. */
 export interface FoundEngine {
@@ -49,7 +51,7 @@ export interface ScanResult {
 export interface ScanOptions {
   /** Addresses to look at, such as `127.0.0.1:8000`; the usual ports of this host unless given. */
   readonly targets?: readonly string[];
-  /** Milliseconds for the whole scan. */
+  /** Milliseconds for the whole scan; 1.5 s unless given, and 5 s with targets. */
   readonly timeoutMs?: number;
 }
 
@@ -69,9 +71,10 @@ export function targetAddress(text: string): string {
   return new URL(url).origin;
 }
 
-/** Looks at all targets at once, GET only. Takes at most 1.5 s unless told; what does not answer by then is not found. */
+/** Looks at all targets at once, GET only. What does not answer in time is not found. */
 export async function scanEngines(options: ScanOptions = {}): Promise<ScanResult> {
-  const signal = AbortSignal.timeout(options.timeoutMs ?? SCAN_TIMEOUT_MS);
+  const usual = options.targets === undefined ? SCAN_TIMEOUT_MS : NAMED_TIMEOUT_MS;
+  const signal = AbortSignal.timeout(options.timeoutMs ?? usual);
   const addresses = [...new Set((options.targets ?? defaultTargets()).map(targetAddress))];
   const discovered = options.targets === undefined ? discoverAddresses(signal) : Promise.resolve([]);
   const seen = await Promise.all(addresses.map((address) => look(address, signal)));
