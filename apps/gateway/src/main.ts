@@ -3,7 +3,9 @@ import { commands } from "./cli/commands.ts";
 import { version } from "./runtime/gateway.ts";
 
 function help(): string {
-  const lines = Object.values(commands as Record<string, Command>).map(({ usage, summary }) => `  signalbox ${usage}\n      ${summary}`);
+  const lines = Object.values(commands as Record<string, Command>).map(
+    ({ usage, summary }) => `  signalbox ${usage}\n      ${summary}`,
+  );
   return `signalbox ${version}: one OpenAI-compatible endpoint in front of self-hosted model servers\n\n${lines.join("\n")}\n`;
 }
 
@@ -16,7 +18,8 @@ async function main([name, ...args]: string[]): Promise<number> {
     console.log(version);
     return 0;
   }
-  if (!Object.hasOwn(commands, name)) throw new UsageError(`there is no command «${name}»: ${Object.keys(commands).join(", ")}`);
+  if (!Object.hasOwn(commands, name))
+    throw new UsageError(`there is no command «${name}»: ${Object.keys(commands).join(", ")}`);
   const command: Command = commands[name as keyof typeof commands];
   if (args.includes("--help") || args.includes("-h")) {
     console.log(`signalbox ${command.usage}\n    ${command.summary}`);
@@ -30,6 +33,8 @@ try {
 } catch (error) {
   const { code, message } = error as NodeJS.ErrnoException;
   const wrongWords = error instanceof UsageError || code?.startsWith("ERR_PARSE_ARGS");
-  console.error(`signalbox: ${code === "EADDRINUSE" ? `the address is taken by another program (${message})` : message}`);
+  console.error(
+    `signalbox: ${code === "EADDRINUSE" ? `the address is taken by another program (${message})` : message}`,
+  );
   process.exitCode = wrongWords ? 2 : 1;
 }

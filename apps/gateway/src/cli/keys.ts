@@ -10,7 +10,9 @@ export const keys: Command = {
     const { key, hash } = createKey();
     console.log(`key:  ${key}`);
     console.log(`hash: ${hash}`);
-    console.error("\nThe key is shown once: give it to the team. The hash goes into the config, under teams.NAME.keys.");
+    console.error(
+      "\nThe key is shown once: give it to the team. The hash goes into the config, under teams.NAME.keys.",
+    );
     return 0;
   },
 };

@@ -40,7 +40,7 @@ async function askStatus(base: string): Promise<Status> {
 }
 
 /** The table that `signalbox status` prints. */
-export function statusTable(status: Status): string {
+function statusTable(status: Status): string {
   const head = ["BACKEND", "KIND", "HEALTH", "BREAKER", "IN FLIGHT", "QUEUE", "KV", "MODELS", "ADDRESS"];
   const rows = [head, ...status.backends.map(backendRow)];
   const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));

@@ -8,7 +8,7 @@ import type { Address } from "../config/units.ts";
 import { headFault, parserRefusal, refuseRequest, refuseSocket } from "./refusals.ts";
 
 /** How long a client may take, in milliseconds: who is slow on purpose is let go. */
-export interface Patience {
+interface Patience {
   /** Until the headers are there. */
   readonly headersMs: number;
   /** Until the whole request is there. */

@@ -1,4 +1,11 @@
-import { type Endpoint, GatewayError, type JsonCaps, type JsonMember, requestSchemas, scanMembers } from "@signalbox/protocol";
+import {
+  type Endpoint,
+  GatewayError,
+  type JsonCaps,
+  type JsonMember,
+  requestSchemas,
+  scanMembers,
+} from "@signalbox/protocol";
 import type { z } from "zod";
 
 /** A request body: its bytes, where its members stand, and the parsed value, which is never changed. */
@@ -23,7 +30,11 @@ export function readRequest(endpoint: Endpoint, bytes: Buffer, caps: JsonCaps): 
   const body = parse(bytes);
   const checked = requestSchemas[endpoint].safeParse(body);
   if (!checked.success) throw invalidRequest(checked.error.issues[0]!);
-  const { model, stream, stream_options } = body as { model: string; stream?: unknown; stream_options?: { include_usage?: unknown } | null };
+  const { model, stream, stream_options } = body as {
+    model: string;
+    stream?: unknown;
+    stream_options?: { include_usage?: unknown } | null;
+  };
   return {
     endpoint,
     bytes,
@@ -43,7 +54,10 @@ function parse(bytes: Buffer): Record<string, unknown> {
   } catch (error) {
     // V8 quotes the text around the fault; only the position may leave.
     const at = /position (\d+)/.exec(String(error))?.[1];
-    throw new GatewayError("invalid_json", `the request body is not JSON${at === undefined ? "" : ` (at character ${at})`}`);
+    throw new GatewayError(
+      "invalid_json",
+      `the request body is not JSON${at === undefined ? "" : ` (at character ${at})`}`,
+    );
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new GatewayError("invalid_json", "the request body must be a JSON object");
@@ -73,12 +87,18 @@ function deepest(issue: Issue, path: PropertyKey[] = []): Telling {
   const value = inner.find(({ ofValue }) => ofValue);
   if (value !== undefined) return value;
   const wanted = [...new Set(inner.map(({ message }) => /expected (\w+)/.exec(message)?.[1]).filter(Boolean))];
-  return { path: here, message: wanted.length > 0 ? `expected ${wanted.join(" or ")}` : "has a wrong type", ofValue: false };
+  return {
+    path: here,
+    message: wanted.length > 0 ? `expected ${wanted.join(" or ")}` : "has a wrong type",
+    ofValue: false,
+  };
 }
 
 function invalidRequest(issue: Issue): GatewayError {
   const { path, message } = deepest(issue);
   const param = path.map(String).join(".").slice(0, 256);
   const text = message.charAt(0).toLowerCase() + message.slice(1);
-  return new GatewayError("invalid_request", `${param === "" ? "the request body" : param}: ${text}`, { param: param || undefined });
+  return new GatewayError("invalid_request", `${param === "" ? "the request body" : param}: ${text}`, {
+    param: param || undefined,
+  });
 }

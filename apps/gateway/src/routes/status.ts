@@ -13,7 +13,12 @@ export interface BackendStatus {
   readonly in_flight: number;
   readonly max_concurrent: number | null;
   /** What the engine says of itself; null where it says nothing. */
-  readonly load: { readonly running: number | null; readonly waiting: number | null; readonly kv_use: number | null; readonly slots: number | null };
+  readonly load: {
+    readonly running: number | null;
+    readonly waiting: number | null;
+    readonly kv_use: number | null;
+    readonly slots: number | null;
+  };
   readonly models: readonly { readonly id: string; readonly loaded: boolean | null }[];
 }
 
@@ -26,7 +31,12 @@ export interface Status {
   readonly config_hash: string;
   readonly in_flight: number;
   readonly backends: readonly BackendStatus[];
-  readonly models: readonly { readonly name: string; readonly strategy: string; readonly on: readonly string[]; readonly fallback: readonly string[] }[];
+  readonly models: readonly {
+    readonly name: string;
+    readonly strategy: string;
+    readonly on: readonly string[];
+    readonly fallback: readonly string[];
+  }[];
 }
 
 /** The state of a gateway now. */
@@ -58,7 +68,11 @@ function backendStatus(backend: BackendRuntime): BackendStatus {
     kind: backend.config.kind,
     address: backend.address,
     version: backend.version ?? null,
-    health: { status: state.health.status, reason: state.health.reason, for_seconds: Math.round((now - state.health.since) / 1000) },
+    health: {
+      status: state.health.status,
+      reason: state.health.reason,
+      for_seconds: Math.round((now - state.health.since) / 1000),
+    },
     breaker: state.breaker,
     cooling_down_seconds: Math.max(0, Math.ceil((state.coolingUntil - now) / 1000)),
     in_flight: state.inFlight,
