@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto";
 import { type Endpoint, GatewayError, type Outcome } from "@signalbox/protocol";
 import { AllAttemptsFailed, AttemptFailure, attemptLoop, type Candidate, decide, type Decision, type Model, type Opened } from "@signalbox/router";
 import type { HeaderList, HttpExchange } from "../http/exchange.ts";
+import { requestIdOf } from "../http/request-id.ts";
 import type { Serving } from "../runtime/serving.ts";
 import type { Team } from "../config/config.ts";
 import { type LimitState, limitHeaders, type Reservation } from "../teams/limits.ts";
@@ -23,7 +23,7 @@ const UNTOLD_REPLY_TOKENS = 512;
 
 /** One request from its head to its last byte: identify, read, decide, admit, open, deliver, settle. Never rejects. */
 export async function serveInference(serving: Serving, exchange: HttpExchange, endpoint: Endpoint): Promise<void> {
-  const story = createStory(requestId(exchange.header("x-request-id")), endpoint);
+  const story = createStory(requestIdOf(exchange), endpoint);
   const way = new Way(serving, exchange, story);
   serving.signals.begin();
   try {
@@ -34,11 +34,6 @@ export async function serveInference(serving: Serving, exchange: HttpExchange, e
     way.settle();
     serving.signals.settle(story);
   }
-}
-
-/** The client's own request id, if it is a harmless one, or a new one. */
-function requestId(own: string | undefined): string {
-  return own !== undefined && /^[\w.:-]{1,128}$/.test(own) ? own : randomUUID();
 }
 
 class Way {
