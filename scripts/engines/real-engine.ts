@@ -28,6 +28,7 @@ interface StartOptions {
 }
 
 /** The folder that engines are installed in: `ENGINES`, or one in the user's cache. */
+// biome-ignore lint/suspicious/noUndeclaredEnvVars: no task of turbo reads it
 export const enginesFolder = process.env.ENGINES ?? path.join(homedir(), ".cache", "signalbox-engines");
 
 export async function exists(file: string): Promise<boolean> {
