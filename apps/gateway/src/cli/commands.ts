@@ -1,7 +1,11 @@
+import { check } from "./check.ts";
 import type { Command } from "./command.ts";
+import { demo } from "./demo.ts";
+import { explain } from "./explain.ts";
 import { keys } from "./keys.ts";
+import { scan } from "./scan.ts";
 import { serve } from "./serve.ts";
 import { status } from "./status.ts";
 
 /** Every command of `signalbox`, in the order that help shows them. */
-export const commands = { serve, status, keys } satisfies Record<string, Command>;
+export const commands = { serve, demo, scan, check, explain, status, keys } satisfies Record<string, Command>;
