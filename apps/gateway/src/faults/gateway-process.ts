@@ -26,9 +26,11 @@ export async function startGatewayProcess(yaml: string): Promise<GatewayProcess>
   const main = new URL("../main.ts", import.meta.url).pathname;
   const child = spawn(process.execPath, [main, "serve", "--config", file], { stdio: ["ignore", "pipe", "inherit"] });
   onTestFinished(async () => {
-    const exited = new Promise((resolve) => child.once("exit", resolve));
-    child.kill("SIGKILL");
-    await exited;
+    if (child.exitCode === null) {
+      const exited = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGKILL");
+      await exited;
+    }
     rmSync(folder, { recursive: true, force: true });
   });
   const url = await urlOf(child);

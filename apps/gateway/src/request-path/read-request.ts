@@ -47,6 +47,12 @@ export function readRequest(endpoint: Endpoint, bytes: Buffer, caps: JsonCaps): 
   };
 }
 
+/** How many choices a request asks for: `n`, for each of its prompts. */
+export function choicesOf({ body: { n, prompt } }: ReadRequest): number {
+  const prompts = Array.isArray(prompt) && typeof prompt[0] !== "number" ? prompt.length : 1;
+  return (typeof n === "number" ? n : 1) * prompts;
+}
+
 function parse(bytes: Buffer): Record<string, unknown> {
   let value: unknown;
   try {

@@ -1,5 +1,5 @@
 import { type Endpoint, GatewayError, type Outcome } from "@signalbox/protocol";
-import { AllAttemptsFailed, AttemptFailure, attemptLoop, type Candidate, decide, type Decision, type Model, type Opened } from "@signalbox/router";
+import { AllAttemptsFailed, AttemptFailure, attemptLoop, type Candidate, decide, type Decision, type Model, type Opened, type Permit } from "@signalbox/router";
 import type { HeaderList, HttpExchange } from "../http/exchange.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import type { Serving } from "../runtime/serving.ts";
@@ -9,7 +9,7 @@ import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
 import { type Alarm, createAlarm } from "../upstream/alarm.ts";
 import { Cancellation } from "./cancellation.ts";
 import { deliver, deliverBreak, deliverError } from "./deliver.ts";
-import { type ReadRequest, readRequest } from "./read-request.ts";
+import { choicesOf, type ReadRequest, readRequest } from "./read-request.ts";
 import { createStory, type Story, tokensOf } from "./story.ts";
 import { upstreamBody } from "./upstream-body.ts";
 
@@ -124,7 +124,7 @@ class Way {
           choose: (model) => this.#serving.choose(model),
           takeRetry: () => retryBudget.take(),
           retryInMs: () => this.#serving.retryInMs(decision.chain),
-          open: (candidate, model) => this.#attempt(request, decision, candidate, model),
+          open: (candidate, model, permit) => this.#attempt(request, decision, candidate, model, permit),
         },
       );
       story.records = opened.records;
@@ -141,7 +141,13 @@ class Way {
     }
   }
 
-  #attempt(request: ReadRequest, decision: Decision, candidate: Candidate, model: Model): Promise<OpenReply> {
+  #attempt(
+    request: ReadRequest,
+    decision: Decision,
+    candidate: Candidate,
+    model: Model,
+    permit: Pick<Permit, "alive">,
+  ): Promise<OpenReply> {
     const backend = this.#serving.backends.get(candidate.deployment.backend)!;
     const { kind, transport, config } = backend;
     const path = kind.paths[request.endpoint];
@@ -164,6 +170,7 @@ class Way {
         endpoint: request.endpoint,
         stream: request.stream,
         includeUsage: request.includeUsage,
+        choices: choicesOf(request),
       },
       limits: {
         firstTokenMs: (request.stream ? firstTokenMs : firstTokenMs * WHOLE_REPLY_FACTOR) + extraMs,
@@ -171,6 +178,7 @@ class Way {
         coldStartMs,
         cold: () => backend.isCold(candidate.deployment.model),
       },
+      onAlive: (now) => permit.alive(now),
       onHeaders: (headers) => {
         const load = kind.loadFromHeaders?.(headers);
         if (load !== undefined) backend.state.observeLoad(load);

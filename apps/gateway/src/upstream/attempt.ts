@@ -9,7 +9,7 @@ import {
 } from "@signalbox/protocol";
 import { type AttemptEnd, AttemptFailure } from "@signalbox/router";
 import type { Cancellation } from "../request-path/cancellation.ts";
-import { createProgress, readBody, type ReplyOptions, type ReplyProgress, refusal, replyEvents, replyForm } from "./reply-events.ts";
+import { createProgress, isFinished, readBody, type ReplyOptions, type ReplyProgress, refusal, replyEvents, replyForm } from "./reply-events.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** An error answer is read up to this many bytes. */
@@ -39,6 +39,8 @@ export interface AttemptRequest {
   readonly options: ReplyOptions;
   readonly limits: AttemptLimits;
   readonly cancellation: Cancellation;
+  /** Told, with the time, of everything that comes after the first content. */
+  onAlive?(now: number): void;
   /** Load that rides on response headers is handed here. */
   onHeaders?(headers: TransportResponse["headers"], kind: BackendKind): void;
 }
@@ -79,6 +81,7 @@ class Attempt {
   readonly #progress: ReplyProgress;
   #timedOut: { which: "first_token" | "stall"; ms: number } | undefined;
   #waiting = false;
+  #waitingSince = 0;
   /** The body has been read to its end: the connection can serve again. */
   #ended = false;
   #lastEventAt = 0;
@@ -105,7 +108,8 @@ class Attempt {
 
   #extension(phase: Phase): number | undefined {
     const { limits } = this.#request;
-    if (phase === "stall" && !this.#waiting) return limits.idleMs;
+    // What a slow client took is not the backend's silence.
+    if (phase === "stall") return this.#waiting ? this.#waitingSince + limits.idleMs - performance.now() : limits.idleMs;
     if (phase !== "first_token" || !limits.cold()) return undefined;
     return Math.min(COLD_CHECK_MS, this.#started + limits.coldStartMs - performance.now());
   }
@@ -143,12 +147,14 @@ class Attempt {
 
   async #read(response: TransportResponse): Promise<Buffer | undefined> {
     this.#waiting = true;
+    this.#waitingSince = performance.now();
     const chunk = await response.read();
     this.#waiting = false;
     this.#ended = chunk === undefined;
     if (this.#lastEventAt > 0) {
       this.#lastEventAt = performance.now();
       this.#watchdog.touch();
+      this.#request.onAlive?.(this.#lastEventAt);
     }
     return chunk;
   }
@@ -159,7 +165,7 @@ class Attempt {
     try {
       yield first;
       for (;;) {
-        if (!finalising && this.#progress.ledger.complete) {
+        if (!finalising && isFinished(this.#request.options, this.#progress)) {
           finalising = true;
           this.#watchdog.arm("finalise", FINALISE_MS);
         }
