@@ -121,10 +121,11 @@ class NodeExchange implements HttpExchange {
   send(status: number, headers: HeaderList, body: Buffer | string): void {
     const outgoing = this.#outgoing;
     if (outgoing.headersSent || outgoing.destroyed) return;
-    headers.push("content-length", String(Buffer.byteLength(body)));
+    const length = Buffer.byteLength(body);
+    headers.push("content-length", String(length));
     outgoing.writeHead(status, headers);
-    // Text leaves in one piece with the head; a buffer would be a second one.
-    outgoing.end(body);
+    // Text leaves in one piece with the head (a buffer would be a second one), and plain ASCII needs no encoding.
+    outgoing.end(body, length === body.length ? "latin1" : "utf8");
   }
 
   start(status: number, headers: HeaderList): void {

@@ -1,10 +1,9 @@
 import { type Endpoint, GatewayError, type Outcome } from "@signalbox/protocol";
-import { AllAttemptsFailed, AttemptFailure, attemptLoop, type Candidate, decide, type Decision, type Model, type Opened, type Permit } from "@signalbox/router";
+import { AllAttemptsFailed, type AttemptEffects, AttemptFailure, attemptLoop, type Candidate, type Choice, decide, type Decision, type Model, type Opened, type Permit } from "@signalbox/router";
 import type { HeaderList, HttpExchange } from "../http/exchange.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import type { Serving } from "../runtime/serving.ts";
-import type { Team } from "../config/config.ts";
-import { type LimitState, limitHeaders, type Reservation } from "../teams/limits.ts";
+import { type Admission, type LimitState, pushLimitHeaders, type Reservation } from "../teams/limits.ts";
 import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
 import { type Alarm, createAlarm } from "../upstream/alarm.ts";
 import { Cancellation } from "./cancellation.ts";
@@ -36,12 +35,15 @@ export async function serveInference(serving: Serving, exchange: HttpExchange, e
   }
 }
 
-class Way {
+/** One request's way; what the attempt loop needs from outside, it asks of this. */
+class Way implements AttemptEffects<OpenReply> {
   readonly #serving: Serving;
   readonly #exchange: HttpExchange;
   readonly #story: Story;
   readonly #cancellation = new Cancellation();
   #deadline: Alarm | undefined;
+  #request: ReadRequest | undefined;
+  #decision: Decision | undefined;
   #reservation: Reservation | undefined;
   #limits: LimitState = {};
   #opened: Opened<OpenReply> | undefined;
@@ -69,7 +71,8 @@ class Way {
     story.asked = request.model;
     story.stream = request.stream;
     const decision = this.#decide(request, team.models);
-    await this.#admit(team, decision);
+    const admission = this.#serving.limits.reserve(team, decision.tokens + (decision.features.maxTokens ?? UNTOLD_REPLY_TOKENS));
+    this.#admit(admission instanceof Promise ? await admission : admission);
     this.#opened = await this.#open(request, decision);
     await this.#answer(request, this.#opened);
   }
@@ -101,9 +104,7 @@ class Way {
   }
 
   /** Takes what the request needs of the team's limits, or says when it may come again. */
-  async #admit(team: Team, decision: Decision): Promise<void> {
-    const pending = this.#serving.limits.reserve(team, decision.tokens + (decision.features.maxTokens ?? UNTOLD_REPLY_TOKENS));
-    const admission = pending instanceof Promise ? await pending : pending;
+  #admit(admission: Admission): void {
     this.#limits = admission.state;
     if (!admission.ok) throw new GatewayError(admission.code, admission.message, { retryAfterMs: admission.retryAfterMs });
     this.#reservation = admission.reservation;
@@ -112,20 +113,14 @@ class Way {
   async #open(request: ReadRequest, decision: Decision): Promise<Opened<OpenReply>> {
     const { config, retryBudget } = this.#serving;
     const story = this.#story;
+    this.#request = request;
+    this.#decision = decision;
     retryBudget.request();
     const began = performance.now();
     try {
       const opened = await attemptLoop<OpenReply>(
         { chain: decision.chain, attempts: config.attempts, signal: this.#cancellation },
-        {
-          now: () => performance.now(),
-          random: Math.random,
-          sleep: (ms) => sleep(ms, this.#cancellation),
-          choose: (model) => this.#serving.choose(model),
-          takeRetry: () => retryBudget.take(),
-          retryInMs: () => this.#serving.retryInMs(decision.chain),
-          open: (candidate, model, permit) => this.#attempt(request, decision, candidate, model, permit),
-        },
+        this,
       );
       story.records = opened.records;
       story.attempts = opened.attempts;
@@ -141,13 +136,33 @@ class Way {
     }
   }
 
-  #attempt(
-    request: ReadRequest,
-    decision: Decision,
-    candidate: Candidate,
-    model: Model,
-    permit: Pick<Permit, "alive">,
-  ): Promise<OpenReply> {
+  now(): number {
+    return performance.now();
+  }
+
+  random(): number {
+    return Math.random();
+  }
+
+  sleep(ms: number): Promise<void> {
+    return sleep(ms, this.#cancellation);
+  }
+
+  choose(model: Model): Choice {
+    return this.#serving.choose(model);
+  }
+
+  takeRetry(): boolean {
+    return this.#serving.retryBudget.take();
+  }
+
+  retryInMs(): number {
+    return this.#serving.retryInMs(this.#decision!.chain);
+  }
+
+  open(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">): Promise<OpenReply> {
+    const request = this.#request!;
+    const decision = this.#decision!;
     const backend = this.#serving.backends.get(candidate.deployment.backend)!;
     const { kind, transport, config } = backend;
     const path = kind.paths[request.endpoint];
@@ -202,7 +217,7 @@ class Way {
 
   #headers(opened: Opened<OpenReply>): HeaderList {
     const story = this.#story;
-    return [
+    const headers = [
       "x-request-id",
       story.id,
       "x-signalbox-backend",
@@ -213,8 +228,9 @@ class Way {
       story.reason,
       "x-signalbox-attempts",
       String(opened.attempts),
-      ...Object.entries(limitHeaders(this.#limits)).flat(),
     ];
+    pushLimitHeaders(headers, this.#limits);
+    return headers;
   }
 
   /** An error on the way: an honest status while nothing was sent, else an error event at the stream's end. */
@@ -238,7 +254,8 @@ class Way {
     const headers = ["x-request-id", story.id];
     if (story.attempts > 0) headers.push("x-signalbox-attempts", String(story.attempts));
     if (story.reason !== "") headers.push("x-signalbox-route", story.reason);
-    deliverError(this.#exchange, told, [...headers, ...Object.entries(limitHeaders(this.#limits)).flat()]);
+    pushLimitHeaders(headers, this.#limits);
+    deliverError(this.#exchange, told, headers);
   }
 
   /** The one place where the end of a request is told to breaker and limits. */

@@ -12,6 +12,9 @@ export interface RequestLog {
   flush(): void;
 }
 
+/** Lines wait this long for company. */
+const FLUSH_MS = 50;
+
 /** Client-made text is cut to this many characters. */
 const MAX_TEXT = 256;
 
@@ -26,7 +29,14 @@ export interface LogOptions {
 /** A log that writes in batches and drops nothing at exit; a reader that is slow never holds up a request. */
 export function createRequestLog({ form, fd = 1 }: LogOptions): RequestLog {
   if (form === "silent") return silent;
-  const destination = pino.destination({ fd, sync: false, minLength: 8192, periodicFlush: 100, maxLength: 8 * 1024 * 1024 });
+  const destination = pino.destination({
+    fd,
+    sync: false,
+    minLength: 64 * 1024,
+    periodicFlush: FLUSH_MS,
+    maxLength: 8 * 1024 * 1024,
+    maxWrite: 128 * 1024,
+  });
   // A reader that is gone must not end the gateway.
   destination.on("error", () => {});
   const flush = (): void => {

@@ -52,18 +52,18 @@ export function isUnlimited(limits: Limits): boolean {
   return limits.requests === undefined && limits.tokens === undefined && limits.concurrent === undefined;
 }
 
-/** OpenAI's `x-ratelimit-*` headers; none for a team without limits. */
-export function limitHeaders(state: LimitState): Record<string, string> {
-  const headers: Record<string, string> = {};
-  if (state.requests) addHeaders(headers, "requests", state.requests);
-  if (state.tokens) addHeaders(headers, "tokens", state.tokens);
-  return headers;
-}
-
-function addHeaders(headers: Record<string, string>, name: "requests" | "tokens", allowance: Allowance): void {
-  headers[`x-ratelimit-limit-${name}`] = String(allowance.limit);
-  headers[`x-ratelimit-remaining-${name}`] = String(allowance.remaining);
-  headers[`x-ratelimit-reset-${name}`] = formatReset(allowance.resetMs);
+/** Adds OpenAI's `x-ratelimit-*` headers to a flat list of names and values; none for a team without limits. */
+export function pushLimitHeaders(headers: string[], { requests, tokens }: LimitState): void {
+  if (requests !== undefined) {
+    headers.push("x-ratelimit-limit-requests", String(requests.limit));
+    headers.push("x-ratelimit-remaining-requests", String(requests.remaining));
+    headers.push("x-ratelimit-reset-requests", formatReset(requests.resetMs));
+  }
+  if (tokens !== undefined) {
+    headers.push("x-ratelimit-limit-tokens", String(tokens.limit));
+    headers.push("x-ratelimit-remaining-tokens", String(tokens.remaining));
+    headers.push("x-ratelimit-reset-tokens", formatReset(tokens.resetMs));
+  }
 }
 
 /** `20ms`, `1s`, `8.64s`, `6m0s`, `1h0m3s`: durations as OpenAI writes them. */

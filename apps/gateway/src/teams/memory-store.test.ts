@@ -1,8 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Limits, Team } from "../config/config.ts";
-import { type Admission, formatReset, limitHeaders } from "./limits.ts";
+import { type Admission, formatReset, type LimitState, pushLimitHeaders } from "./limits.ts";
 import { createMemoryStore } from "./memory-store.ts";
+
+function limitHeaders(state: LimitState): Record<string, string> {
+  const list: string[] = [];
+  pushLimitHeaders(list, state);
+  return Object.fromEntries(Array.from({ length: list.length / 2 }, (_, at) => [list[2 * at], list[2 * at + 1]]));
+}
 
 const minute = 60_000;
 const team = (limits: Limits, name = "a"): Team => ({ name, keys: [], models: undefined, limits });

@@ -9,7 +9,18 @@ import {
 } from "@signalbox/protocol";
 import { type AttemptEnd, AttemptFailure } from "@signalbox/router";
 import type { Cancellation } from "../request-path/cancellation.ts";
-import { createProgress, isFinished, readBody, type ReplyOptions, type ReplyProgress, refusal, replyEvents, replyForm } from "./reply-events.ts";
+import {
+  createProgress,
+  isFinished,
+  onceReply,
+  type ReadWatch,
+  readBody,
+  type ReplyOptions,
+  type ReplyProgress,
+  refusal,
+  replyEvents,
+  replyForm,
+} from "./reply-events.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** An error answer is read up to this many bytes. */
@@ -73,7 +84,7 @@ export async function openAttempt(request: AttemptRequest): Promise<OpenReply> {
   }
 }
 
-class Attempt {
+class Attempt implements ReadWatch {
   readonly #request: AttemptRequest;
   readonly #exchange: TransportExchange;
   readonly #watchdog: Watchdog<Phase>;
@@ -126,37 +137,42 @@ class Attempt {
     onHeaders?.(response.headers, options.kind);
     if (response.status >= 400) throw await this.#readRefusal(response);
     const form = replyForm(response, options);
-    const watched = { status: response.status, headers: response.headers, read: () => this.#read(response) };
-    const iterator = replyEvents(watched, form, options, this.#progress)[Symbol.asyncIterator]();
-    const first: ReplyEvent[] = [];
+    const iterator = replyEvents(response, form, options, this.#progress, this)[Symbol.asyncIterator]();
+    let first: readonly ReplyEvent[] = [];
     const { ledger } = this.#progress;
     let ended = false;
     while (!ended && !ledger.hasContent) {
       const step = await iterator.next();
       if (step.done) ended = true;
-      else first.push(...step.value);
+      else first = first.length === 0 ? step.value : [...first, ...step.value];
       if (first.length > MAX_QUIET_EVENTS) throw this.#malformed(`${MAX_QUIET_EVENTS} events without content`);
     }
     if (!ledger.hasContent && !((ledger.usage?.completionTokens ?? 0) > 0)) throw this.#malformed("an empty reply");
-    if (form === "stream" && !ended) this.#watchdog.arm("stall", this.#request.limits.idleMs);
     const firstTokenAt = performance.now();
     this.#lastEventAt = firstTokenAt;
-    const events = this.#deliver(first, iterator, response);
+    let events: Reply;
+    if (form === "json") {
+      this.stop();
+      events = onceReply(async () => first);
+    } else {
+      this.#watchdog.arm("stall", this.#request.limits.idleMs);
+      events = this.#deliver(first, iterator, response);
+    }
     return { events, progress: this.#progress, firstTokenAt, lastEventAt: () => this.#lastEventAt };
   }
 
-  async #read(response: TransportResponse): Promise<Buffer | undefined> {
+  before(): void {
     this.#waiting = true;
     this.#waitingSince = performance.now();
-    const chunk = await response.read();
+  }
+
+  after(ended: boolean): void {
     this.#waiting = false;
-    this.#ended = chunk === undefined;
-    if (this.#lastEventAt > 0) {
-      this.#lastEventAt = performance.now();
-      this.#watchdog.touch();
-      this.#request.onAlive?.(this.#lastEventAt);
-    }
-    return chunk;
+    this.#ended = ended;
+    if (this.#lastEventAt === 0) return;
+    this.#lastEventAt = performance.now();
+    this.#watchdog.touch();
+    this.#request.onAlive?.(this.#lastEventAt);
   }
 
   async *#deliver(first: readonly ReplyEvent[], iterator: AsyncIterator<readonly ReplyEvent[]>, response: TransportResponse): Reply {

@@ -47,25 +47,60 @@ export function replyForm(response: TransportResponse, { backend, stream }: Repl
   throw malformed(`content-type «${type.slice(0, 60)}» in place of ${stream ? "an event stream" : "JSON"}`);
 }
 
+/** Follows the reading of a reply: who waits for whom. */
+export interface ReadWatch {
+  /** The backend is waited for from now on. */
+  before(): void;
+  /** Something came, or the body is at its end. */
+  after(ended: boolean): void;
+}
+
+const unwatched: ReadWatch = { before() {}, after() {} };
+
 /**
  * The reply as batches of events that may leave as they are: errors, junk, unasked usage and what follows the end are
  * gone, and `[DONE]` stands at the end of a stream that is complete.
  * @throws AttemptFailure where the reply breaks; what came before it has been handed on.
  */
-export async function* replyEvents(
+export function replyEvents(
   response: Pick<TransportResponse, "read" | "status" | "headers">,
   form: "stream" | "json",
   options: ReplyOptions,
   progress: ReplyProgress,
+  watch: ReadWatch = unwatched,
 ): Reply {
-  if (form === "json") {
-    const event = await wholeReply(response, options, progress);
-    yield options.stream ? [...chunksOf(event, options.includeUsage), DONE] : [event];
-    return;
-  }
+  if (form === "stream") return streamedReply(response, options, progress, watch);
+  return onceReply(() => wholeReply(response, options, progress));
+}
+
+/** A reply of one batch. Much cheaper than a generator, and most replies are of this sort. */
+export function onceReply(batch: () => Promise<readonly ReplyEvent[]>): Reply {
+  let asked = false;
+  const next = async (): Promise<IteratorResult<readonly ReplyEvent[], undefined>> => {
+    if (asked) return { done: true, value: undefined };
+    asked = true;
+    return { done: false, value: await batch() };
+  };
+  return { [Symbol.asyncIterator]: () => ({ next }) };
+}
+
+async function* streamedReply(
+  response: Pick<TransportResponse, "read">,
+  options: ReplyOptions,
+  progress: ReplyProgress,
+  watch: ReadWatch,
+): Reply {
   const decoder = createSseDecoder();
   for (;;) {
-    const chunk = await readOn(response, progress);
+    let chunk: Buffer | undefined;
+    watch.before();
+    try {
+      chunk = await response.read();
+    } catch (error) {
+      // A connection that breaks behind the last finish_reason is an end like any other.
+      if (!progress.ledger.complete) throw error;
+    }
+    watch.after(chunk === undefined);
     const events = chunk === undefined ? decoder.end() : decoder.push(chunk);
     const batch = passable(events, options, progress);
     if (batch.events.length > 0) yield batch.events;
@@ -80,19 +115,6 @@ export async function* replyEvents(
 /** Every choice that was asked for has begun and has its finish_reason; an engine that ignores `n` says so with `[DONE]`. */
 export function isFinished({ choices = 1 }: Pick<ReplyOptions, "choices">, { ledger }: ReplyProgress): boolean {
   return ledger.complete && (ledger.choices >= choices || choices === 1);
-}
-
-/** The next bytes; a connection that breaks behind the last finish_reason is an end like any other. */
-async function readOn(
-  response: Pick<TransportResponse, "read">,
-  { ledger }: ReplyProgress,
-): Promise<Buffer | undefined> {
-  try {
-    return await response.read();
-  } catch (error) {
-    if (ledger.complete) return undefined;
-    throw error;
-  }
 }
 
 interface Batch {
@@ -182,7 +204,7 @@ async function wholeReply(
   response: Pick<TransportResponse, "read" | "status" | "headers">,
   options: ReplyOptions,
   progress: ReplyProgress,
-): Promise<ReplyEvent> {
+): Promise<readonly ReplyEvent[]> {
   const body = await readBody(response, MAX_REPLY_BYTES);
   if (body === undefined) {
     throw new AttemptFailure({ how: "malformed" }, `${options.backend}: a reply of more than ${MAX_REPLY_BYTES} bytes`);
@@ -195,7 +217,7 @@ async function wholeReply(
     const what = kind === "malformed" ? "a body that is not a reply" : "a reply without a finish_reason";
     throw new AttemptFailure({ how: "malformed" }, `${options.backend}: ${what}`);
   }
-  return event;
+  return options.stream ? [...chunksOf(event, options.includeUsage), DONE] : [event];
 }
 
 /** A whole reply told as a stream, for a client that asked for one and an engine that did not give it. */
