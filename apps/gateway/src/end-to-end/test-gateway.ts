@@ -72,7 +72,7 @@ export async function startTestGateway<Name extends string>(
     });
   if (options.probed !== false) await gateway.probed;
   const logLines = (): readonly string[] => {
-    log.flush();
+    await log.flush();
     return readFileSync(logFile, "utf8")
       .split("\n")
       .filter((line) => line !== "");

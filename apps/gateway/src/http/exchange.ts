@@ -29,8 +29,6 @@ export interface HttpExchange {
   /** A piece of a begun answer. A promise when the client reads more slowly than we write; rejects when it stops reading for `stallMs`. */
   write(piece: Buffer, stallMs: number): Promise<void> | undefined;
   end(): void;
-  /** True when pieces go out by themselves, so that the handler can wait for the end. */
-  readonly streams: boolean;
   /** What the Hono handler returns; resolves when there is something to return. */
   readonly response: Response | Promise<Response>;
 }
@@ -55,7 +53,6 @@ function clientLeft(): GatewayError {
 }
 
 class NodeExchange implements HttpExchange {
-  readonly streams = true;
   readonly response = RESPONSE_ALREADY_SENT;
   readonly #incoming: IncomingMessage;
   readonly #outgoing: ServerResponse;
@@ -161,7 +158,6 @@ class NodeExchange implements HttpExchange {
 }
 
 class WebExchange implements HttpExchange {
-  readonly streams = false;
   readonly response: Promise<Response>;
   readonly remoteAddress = "";
   readonly #request: Request;

@@ -7,6 +7,7 @@ import {
   scanMembers,
 } from "@signalbox/protocol";
 import type { z } from "zod";
+import { isPlainChat } from "./plain-chat.ts";
 
 /** A request body: its bytes, where its members stand, and the parsed value, which is never changed. */
 export interface ReadRequest {
@@ -28,8 +29,10 @@ export function readRequest(endpoint: Endpoint, bytes: Buffer, caps: JsonCaps): 
   if (bytes.length === 0) throw new GatewayError("invalid_json", "the request body is empty");
   const members = scanMembers(bytes, caps);
   const body = parse(bytes);
-  const checked = requestSchemas[endpoint].safeParse(body);
-  if (!checked.success) throw invalidRequest(checked.error.issues[0]!);
+  if (endpoint !== "chat_completions" || !isPlainChat(body)) {
+    const checked = requestSchemas[endpoint].safeParse(body);
+    if (!checked.success) throw invalidRequest(checked.error.issues[0]!);
+  }
   const { model, stream, stream_options } = body as {
     model: string;
     stream?: unknown;

@@ -24,13 +24,12 @@ export function createPublicApp(serving: () => Serving): Hono {
       );
       return answerError(c, error, ["allow", method === "GET" ? "GET, HEAD" : method]);
     };
-    app.all(path, async (c) => {
+    app.all(path, (c) => {
       const refused = refuse(c);
       if (refused !== undefined) return refused;
       const exchange = exchangeOf(c);
-      // Not awaited before the response is asked for: a Web response is there before its stream has ended.
-      const handled = handle(serving(), exchange, c.req.param("rest") ?? "");
-      if (exchange.streams) await handled;
+      // Not awaited: the answer leaves through the exchange, and a handler never rejects.
+      void handle(serving(), exchange, c.req.param("rest") ?? "");
       return exchange.response;
     });
   }

@@ -68,7 +68,7 @@ export async function startGateway({ config, log = createRequestLog({ form: conf
     prober.stop();
     await adminListener.close();
     for (const backend of serving.backends.values()) void backend.close().catch(() => {});
-    log.flush();
+    await log.flush();
   }
 
   return {

@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import type { Story } from "../request-path/story.ts";
 import { tokensOf } from "../request-path/story.ts";
+import { createLineWriter } from "./line-writer.ts";
 import { prettyLine } from "./pretty-line.ts";
 
 /** One line per request, and lines about the gateway itself. Never prompt text, answers or keys. */
@@ -9,16 +10,13 @@ export interface RequestLog {
   info(event: string, facts?: Record<string, unknown>): void;
   warn(event: string, facts?: Record<string, unknown>): void;
   /** Writes out what is buffered. */
-  flush(): void;
+  flush(): Promise<void>;
 }
-
-/** Lines wait this long for company. */
-const FLUSH_MS = 50;
 
 /** Client-made text is cut to this many characters. */
 const MAX_TEXT = 256;
 
-const silent: RequestLog = { request() {}, info() {}, warn() {}, flush() {} };
+const silent: RequestLog = { request() {}, info() {}, warn() {}, flush: async () => {} };
 
 export interface LogOptions {
   readonly form: "json" | "pretty" | "silent";
@@ -29,25 +27,10 @@ export interface LogOptions {
 /** A log that writes in batches and drops nothing at exit; a reader that is slow never holds up a request. */
 export function createRequestLog({ form, fd = 1 }: LogOptions): RequestLog {
   if (form === "silent") return silent;
-  const destination = pino.destination({
-    fd,
-    sync: false,
-    minLength: 64 * 1024,
-    periodicFlush: FLUSH_MS,
-    maxLength: 8 * 1024 * 1024,
-    maxWrite: 128 * 1024,
-  });
-  // A reader that is gone must not end the gateway.
-  destination.on("error", () => {});
-  const flush = (): void => {
-    try {
-      destination.flushSync();
-    } catch {
-      // Not open yet, or gone.
-    }
-  };
+  const writer = createLineWriter({ fd });
+  const flush = (): Promise<void> => writer.flush();
   if (form === "pretty") {
-    const line = (text: string): void => void destination.write(`${text}\n`);
+    const line = (text: string): void => writer.write(`${text}\n`);
     return {
       request: (story) => line(prettyLine(story)),
       info: (event, facts) => line(`  ${event}${facts ? ` ${JSON.stringify(facts)}` : ""}`),
@@ -55,10 +38,10 @@ export function createRequestLog({ form, fd = 1 }: LogOptions): RequestLog {
       flush,
     };
   }
-  const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: "event" }, destination);
+  const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: "event" }, writer);
   return {
     // A line of a known shape needs no logger to walk it: the same form, written at once.
-    request: (story) => void destination.write(requestLine(story)),
+    request: (story) => writer.write(requestLine(story)),
     info: (event, more) => logger.info(more ?? {}, event),
     warn: (event, more) => logger.warn(more ?? {}, event),
     flush,
