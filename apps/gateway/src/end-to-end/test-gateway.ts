@@ -1,4 +1,4 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Simulator, type SimulatorInput, startSimulator } from "@signalbox/simulator";
@@ -63,7 +63,7 @@ export async function startTestGateway<Name extends string>(
     rmSync(folder, { recursive: true, force: true });
   };
   const env = options.env ?? {};
-  const log = createRequestLog({ form: "json", fd });
+  const log = createRequestLog({ form: "json", writer: { write: (line) => void writeSync(fd, line), flush: async () => {}, dropped: 0 } });
   const gateway = await readPolicy(options.yaml(urls), env)
     .then((config) => startGateway({ config, log }))
     .catch(async (error: unknown) => {
@@ -72,7 +72,6 @@ export async function startTestGateway<Name extends string>(
     });
   if (options.probed !== false) await gateway.probed;
   const logLines = (): readonly string[] => {
-    await log.flush();
     return readFileSync(logFile, "utf8")
       .split("\n")
       .filter((line) => line !== "");

@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import type { Story } from "../request-path/story.ts";
 import { tokensOf } from "../request-path/story.ts";
-import { createLineWriter } from "./line-writer.ts";
+import { createLineWriter, type LineWriter } from "./line-writer.ts";
 import { prettyLine } from "./pretty-line.ts";
 
 /** One line per request, and lines about the gateway itself. Never prompt text, answers or keys. */
@@ -20,14 +20,13 @@ const silent: RequestLog = { request() {}, info() {}, warn() {}, flush: async ()
 
 export interface LogOptions {
   readonly form: "json" | "pretty" | "silent";
-  /** File descriptor; standard output unless told. */
-  readonly fd?: number;
+  /** Where lines go; standard output, in the background, unless told. */
+  readonly writer?: LineWriter;
 }
 
 /** A log that writes in batches and drops nothing at exit; a reader that is slow never holds up a request. */
-export function createRequestLog({ form, fd = 1 }: LogOptions): RequestLog {
+export function createRequestLog({ form, writer = createLineWriter({ fd: 1 }) }: LogOptions): RequestLog {
   if (form === "silent") return silent;
-  const writer = createLineWriter({ fd });
   const flush = (): Promise<void> => writer.flush();
   if (form === "pretty") {
     const line = (text: string): void => writer.write(`${text}\n`);
