@@ -1,8 +1,8 @@
-import { type Socket, connect as connectTcp, isIP } from "node:net";
-import { connect as connectTls } from "node:tls";
-import { type Transport, TransportError, type TransportExchange, type TransportRequest, type TransportResponse } from "@signalbox/protocol";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
+import { type Transport, TransportError, type TransportRequest } from "@signalbox/protocol";
 import { type Alarm, createAlarm } from "./alarm.ts";
-import { type Headers, ResponseParser, type ResponseSink } from "./response-parser.ts";
+import { Exchange, READ_AHEAD_BYTES } from "./socket-transport-exchange.ts";
 
 export interface SocketTransportOptions {
   /** Names the backend in messages. */
@@ -15,16 +15,21 @@ export interface SocketTransportOptions {
 
 /** Engines on uvicorn and cpp-httplib close idle connections after 5 s; we let go first. */
 const KEEP_ALIVE_MS = 4000;
-/** Bytes that may wait for a reader before the backend is paused. */
-const READ_AHEAD_BYTES = 64 * 1024;
+/** How much sooner than a backend says that it closes an idle connection we let go of it. */
+const KEEP_ALIVE_MARGIN_MS = 1000;
 /** One buffer for every read of every connection: a read is handled before the next begins, and what is kept is copied. */
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 /** A body up to this size leaves in one write with its head. */
 const JOINED_BODY_BYTES = 64 * 1024;
 
+/** Latin-1 is how a head is sent: a character beyond it could become a line break on the way. */
+const HEADER_LINE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*$/;
+const PATH = /^\/[\x21-\x7e]*$/;
+
 /**
  * HTTP/1.1 to one backend on sockets of our own: one request at a time on a connection, the connection used last is used
- * first, and nothing on the way but a parser. All timers but the connect timeout are the caller's.
+ * first, and nothing on the way but a parser. All timers but the connect timeout are the caller's. A GET that meets an idle
+ * connection which the backend has just closed is sent again, once, on a new one; for a POST that is the caller's to decide.
  */
 export function createSocketTransport(options: SocketTransportOptions): Transport {
   const pool = new Pool(options);
@@ -34,84 +39,152 @@ export function createSocketTransport(options: SocketTransportOptions): Transpor
       pool.send(exchange);
       return exchange;
     },
-    close: async () => pool.close(),
+    close: () => pool.close(),
   };
 }
 
 class Pool {
-  readonly #options: SocketTransportOptions;
+  readonly options: SocketTransportOptions;
   readonly #host: string;
   readonly #basePath: string;
   readonly #idle: Connection[] = [];
-  #closed = false;
+  /** Connections that are not closed yet. */
+  #open = 0;
+  #closed: PromiseWithResolvers<void> | undefined;
+  #secureContext: SecureContext | undefined;
 
   constructor(options: SocketTransportOptions) {
-    this.#options = options;
+    this.options = options;
     this.#host = options.url.host;
     this.#basePath = options.url.pathname.replace(/\/+$/, "");
   }
 
   send(exchange: Exchange): void {
-    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
-      if (connection.start(exchange, true)) return;
+    const { name } = this.options;
+    const head = this.#head(exchange.request);
+    if (head === undefined) {
+      exchange.fail(new TransportError("malformed", `${name}: a request whose path or headers cannot be sent`));
+      return;
     }
-    new Connection(this, this.#options).start(exchange, false);
+    exchange.head = head;
+    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+      connection.idle = false;
+      if (connection.start(exchange)) return;
+    }
+    this.sendOnNew(exchange);
   }
 
-  /** The bytes of a request's head, `content-length` and blank line included. */
-  head({ method, path, headers, body }: TransportRequest): string {
+  sendOnNew(exchange: Exchange): void {
+    try {
+      new Connection(this).start(exchange);
+    } catch (error) {
+      // A certificate or a key that is none.
+      exchange.fail(
+        new TransportError("connect", `${this.options.name}: connect failed (${reasonOf(error as Error)})`, error),
+      );
+    }
+  }
+
+  /** Parsed once, not for each connection. Throws what OpenSSL says of a bad certificate. */
+  secureContext(): SecureContext {
+    this.#secureContext ??= createSecureContext({ ...this.options.tls });
+    return this.#secureContext;
+  }
+
+  /** A request's head, `content-length` and blank line included; undefined = something in it would not stay where it is. */
+  #head({ method, path, headers, body }: TransportRequest): string | undefined {
+    if (!PATH.test(path)) return undefined;
     let text = `${method} ${this.#basePath}${path} HTTP/1.1\r\nhost: ${this.#host}\r\n`;
-    for (const name in headers) text += `${name}: ${headers[name]}\r\n`;
-    return body === undefined ? `${text}\r\n` : `${text}content-length: ${body.length}\r\n\r\n`;
+    for (const name in headers) {
+      const line = `${name}: ${headers[name]}`;
+      if (!HEADER_LINE.test(line)) return undefined;
+      text += `${line}\r\n`;
+    }
+    if (body === undefined && method === "GET") return `${text}\r\n`;
+    return `${text}content-length: ${body?.length ?? 0}\r\n\r\n`;
   }
 
   release(connection: Connection): void {
-    if (this.#closed) connection.destroy();
-    else this.#idle.push(connection);
+    if (this.#closed !== undefined) {
+      connection.destroy();
+      return;
+    }
+    connection.idle = true;
+    this.#idle.push(connection);
   }
 
   forget(connection: Connection): void {
-    const place = this.#idle.indexOf(connection);
-    if (place >= 0) this.#idle.splice(place, 1);
+    if (!connection.idle) return;
+    connection.idle = false;
+    this.#idle.splice(this.#idle.indexOf(connection), 1);
   }
 
-  close(): void {
-    this.#closed = true;
-    for (const connection of this.#idle.splice(0)) connection.destroy();
+  /** What closed one idle connection has closed the others: the next request must not meet them. */
+  dropIdle(): void {
+    for (const connection of this.#idle.splice(0)) {
+      connection.idle = false;
+      connection.destroy();
+    }
+  }
+
+  onOpen(): void {
+    this.#open++;
+  }
+
+  onClose(): void {
+    this.#open--;
+    if (this.#open === 0) this.#closed?.resolve();
+  }
+
+  /** A request that comes later is still served, on a connection of its own. */
+  close(): Promise<void> {
+    this.dropIdle();
+    this.#closed ??= Promise.withResolvers<void>();
+    if (this.#open === 0) this.#closed.resolve();
+    return this.#closed.promise;
   }
 }
 
 /** A connection and the exchange that it serves now. */
 class Connection {
+  /** Told by the pool: it is in its list. */
+  idle = false;
   readonly #pool: Pool;
-  readonly #options: SocketTransportOptions;
   readonly #socket: Socket;
   /** Connecting, then idle: closes what took too long. */
   readonly #alarm: Alarm;
   #exchange: Exchange | undefined;
+  /** It has served before. */
   #reused = false;
   #connected = false;
+  #anyBytes = false;
 
-  constructor(pool: Pool, options: SocketTransportOptions) {
+  constructor(pool: Pool) {
     this.#pool = pool;
-    this.#options = options;
     this.#alarm = createAlarm(() => this.#onAlarm());
     this.#socket = this.#connect();
+    pool.onOpen();
     this.#socket.setNoDelay(true);
     this.#socket.on("error", (error) => this.#onGone(error));
     this.#socket.on("end", () => this.#onEnd());
-    this.#socket.on("close", () => this.#onGone(undefined));
-    this.#alarm.set(options.connectTimeoutMs);
+    this.#socket.on("close", () => {
+      this.#onGone(undefined);
+      pool.onClose();
+    });
+    this.#alarm.set(pool.options.connectTimeoutMs);
   }
 
   #connect(): Socket {
-    const { url, tls } = this.#options;
+    const { url } = this.#pool.options;
     const secure = url.protocol === "https:";
     const host = url.hostname.replace(/^\[|\]$/g, "");
     const port = Number(url.port) || (secure ? 443 : 80);
     if (secure) {
       const servername = isIP(host) === 0 ? { servername: host } : {};
-      const socket = connectTls({ host, port, ALPNProtocols: ["http/1.1"], ...servername, ...tls }, () => this.#onConnect());
+      const secureContext = this.#pool.secureContext();
+      const socket = connectTls({ host, port, ALPNProtocols: ["http/1.1"], secureContext, ...servername }, () =>
+        this.#onConnect(),
+      );
       socket.on("data", (chunk: Buffer) => this.#onBytes(chunk, chunk.length));
       return socket;
     }
@@ -123,18 +196,16 @@ class Connection {
   }
 
   /** False = it cannot: closed while it was idle. */
-  start(exchange: Exchange, reused: boolean): boolean {
-    if (this.#socket.destroyed || !this.#socket.writable) return false;
-    this.#exchange = exchange;
-    this.#reused = reused;
-    exchange.connection = this;
-    if (reused) {
-      this.#alarm.clear();
-      if (exchange.settled) this.destroy();
+  start(exchange: Exchange): boolean {
+    if (this.#socket.destroyed || !this.#socket.writable) {
+      this.destroy();
+      return false;
     }
-    const { request } = exchange;
-    const head = this.#pool.head(request);
-    const { body } = request;
+    this.#exchange = exchange;
+    exchange.connection = this;
+    if (this.#reused) this.#alarm.clear();
+    const { head } = exchange;
+    const { body } = exchange.request;
     if (body === undefined) this.#socket.write(head, "latin1");
     else if (body.length <= JOINED_BODY_BYTES) {
       const joined = Buffer.allocUnsafe(head.length + body.length);
@@ -154,33 +225,47 @@ class Connection {
   }
 
   #onAlarm(): void {
-    const { name, connectTimeoutMs } = this.#options;
-    if (!this.#connected) this.#fail(new TransportError("connect", `${name}: no connection within ${connectTimeoutMs} ms`));
+    const { name, connectTimeoutMs } = this.#pool.options;
+    if (!this.#connected)
+      this.#fail(new TransportError("connect", `${name}: no connection within ${connectTimeoutMs} ms`));
     this.destroy();
   }
 
   #onBytes(bytes: Buffer, length: number): void {
     const exchange = this.#exchange;
+    this.#anyBytes = true;
     // Bytes that nobody asked for: the connection cannot be trusted any more.
-    if (exchange === undefined) return this.destroy();
-    try {
-      exchange.parser.push(bytes, length);
-    } catch (error) {
-      this.#fail(error instanceof TransportError ? new TransportError(error.fault, `${this.#options.name}: ${error.message}`) : error);
+    if (exchange === undefined) {
       this.destroy();
       return;
     }
-    if (exchange.parser.done) this.#next(exchange.reusable);
+    try {
+      exchange.parser.push(bytes, length);
+    } catch (error) {
+      this.#fail(
+        error instanceof TransportError
+          ? new TransportError(error.fault, `${this.#pool.options.name}: ${error.message}`)
+          : error,
+      );
+      this.destroy();
+      return;
+    }
+    if (exchange.parser.done) this.#next(exchange);
     else if (exchange.queued >= READ_AHEAD_BYTES) this.#socket.pause();
   }
 
   /** The exchange is over: idle, or away. */
-  #next(reusable: boolean): void {
+  #next({ reusable, headers }: Exchange): void {
     this.#exchange = undefined;
+    const idleMs = reusable ? idleTime(headers["keep-alive"]) : 0;
     // A request that is still being sent would run into the next one.
-    if (!reusable || this.#socket.writableLength > 0 || this.#socket.destroyed) return this.destroy();
+    if (idleMs <= 0 || this.#socket.writableLength > 0 || this.#socket.destroyed) {
+      this.destroy();
+      return;
+    }
     if (this.#socket.isPaused()) this.#socket.resume();
-    this.#alarm.set(KEEP_ALIVE_MS);
+    this.#reused = true;
+    this.#alarm.set(idleMs);
     this.#pool.release(this);
   }
 
@@ -195,19 +280,31 @@ class Connection {
   }
 
   #onGone(error: Error | undefined): void {
-    this.#alarm.clear();
-    this.#pool.forget(this);
-    this.#fail(this.#meaning(error));
-    this.#socket.destroy();
+    const exchange = this.#exchange;
+    if (exchange === undefined) {
+      this.destroy();
+      return;
+    }
+    this.#exchange = undefined;
+    const stale = this.#reused && !exchange.parser.begun;
+    const meaning = this.#meaning(exchange, error);
+    this.destroy();
+    if (stale) this.#pool.dropIdle();
+    // What only reads may be asked twice (RFC 9110, section 9.2.2).
+    if (stale && exchange.request.method === "GET") this.#pool.sendOnNew(exchange);
+    else exchange.fail(meaning);
   }
 
-  #meaning(error: NodeJS.ErrnoException | undefined): TransportError {
-    const { name } = this.#options;
-    const what = error?.code ?? error?.message ?? "closed by the backend";
-    if (!this.#connected) return new TransportError("connect", `${name}: connect failed (${what})`, error);
-    if (this.#exchange?.parser.begun) return new TransportError("cut", `${name}: the connection broke inside the reply (${what})`, error);
-    const idle = this.#reused ? "an idle connection" : "the connection";
-    return new TransportError("reset", `${name}: ${idle} closed before a response (${what})`, error);
+  #meaning(exchange: Exchange, error: NodeJS.ErrnoException | undefined): TransportError {
+    const { name } = this.#pool.options;
+    const what = error === undefined ? "closed by the backend" : reasonOf(error);
+    // With TLS 1.3 a backend refuses our certificate only after we have taken the connection for made.
+    const refused = error?.code?.startsWith("ERR_SSL") === true && !this.#anyBytes;
+    if (!this.#connected || refused) return new TransportError("connect", `${name}: connect failed (${what})`, error);
+    if (exchange.status !== 0)
+      return new TransportError("cut", `${name}: the connection broke inside the reply (${what})`, error);
+    const which = this.#reused ? "an idle connection" : "the connection";
+    return new TransportError("reset", `${name}: ${which} closed before a response (${what})`, error);
   }
 
   #fail(error: unknown): void {
@@ -224,88 +321,19 @@ class Connection {
   }
 }
 
-/** One request and its response: bytes pushed in on one side, pulled out on the other. */
-class Exchange implements TransportExchange, TransportResponse, ResponseSink {
-  readonly request: TransportRequest;
-  readonly parser: ResponseParser;
-  readonly response: Promise<TransportResponse>;
-  connection: Connection | undefined;
-  status = 0;
-  headers: Headers = {};
-  /** Bytes that wait for the reader. */
-  queued = 0;
-  reusable = false;
-  readonly #name: string;
-  #resolve!: (response: TransportResponse) => void;
-  #reject!: (error: TransportError) => void;
-  #queue: Buffer[] = [];
-  #complete = false;
-  #error: TransportError | undefined;
-  #waiter: { resolve(piece: Buffer | undefined): void; reject(error: TransportError): void } | undefined;
+/** Milliseconds that an idle connection may be kept, in view of `Keep-Alive: timeout=N` (seconds). */
+function idleTime(hint: string | string[] | undefined): number {
+  if (hint === undefined) return KEEP_ALIVE_MS;
+  const seconds = /timeout=(\d{1,9})/i.exec(String(hint))?.[1];
+  if (seconds === undefined) return KEEP_ALIVE_MS;
+  const ms = Number(seconds) * 1000;
+  return Math.min(KEEP_ALIVE_MS, ms - Math.min(KEEP_ALIVE_MARGIN_MS, ms / 2));
+}
 
-  constructor(name: string, request: TransportRequest) {
-    this.#name = name;
-    this.request = request;
-    this.parser = new ResponseParser(this);
-    this.response = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-  }
-
-  get settled(): boolean {
-    return this.#complete || this.#error !== undefined;
-  }
-
-  onHead(status: number, headers: Headers): void {
-    this.status = status;
-    this.headers = headers;
-    this.#resolve(this);
-  }
-
-  onBody(piece: Buffer): void {
-    if (this.#waiter !== undefined) {
-      const { resolve } = this.#waiter;
-      this.#waiter = undefined;
-      resolve(piece);
-      return;
-    }
-    this.#queue.push(piece);
-    this.queued += piece.length;
-  }
-
-  onComplete(reusable: boolean): void {
-    this.#complete = true;
-    this.reusable = reusable;
-    this.#waiter?.resolve(undefined);
-    this.#waiter = undefined;
-  }
-
-  fail(error: TransportError): void {
-    if (this.settled) return;
-    this.#error = error;
-    if (this.status === 0) this.#reject(error);
-    this.#waiter?.reject(error);
-    this.#waiter = undefined;
-  }
-
-  abort(): void {
-    if (this.settled) return;
-    this.fail(new TransportError("aborted", `${this.#name}: aborted`));
-    this.connection?.destroy();
-  }
-
-  read(): Promise<Buffer | undefined> {
-    const piece = this.#queue.shift();
-    if (piece !== undefined) {
-      this.queued -= piece.length;
-      if (this.queued < READ_AHEAD_BYTES && !this.#complete) this.connection?.resume();
-      return Promise.resolve(piece);
-    }
-    if (this.#error !== undefined) return Promise.reject(this.#error);
-    if (this.#complete) return Promise.resolve(undefined);
-    return new Promise((resolve, reject) => {
-      this.#waiter = { resolve, reject };
-    });
-  }
+/** What an operator is told of an error: its code, and for TLS what is wrong. */
+function reasonOf(error: NodeJS.ErrnoException & { reason?: unknown }): string {
+  const { code, reason, message } = error;
+  if (code === undefined) return message;
+  if (typeof reason === "string" && reason !== "") return `${code}: ${reason.slice(0, 200)}`;
+  return code;
 }
