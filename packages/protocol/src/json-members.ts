@@ -27,6 +27,8 @@ const CLOSE_BRACE = 0x7d;
 
 /** Strings up to this length are walked in JavaScript; a native search costs more than it saves below it. */
 const NATIVE_SEARCH_FROM = 48;
+/** From so many members on they are looked up by key. */
+const MANY_MEMBERS = 24;
 
 function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
@@ -77,7 +79,8 @@ function refuseDuplicate(key: string, first: number, second: number): never {
 export function scanMembers(bytes: Buffer, caps: JsonCaps): JsonMember[] {
   if (!isUtf8(bytes)) throw new GatewayError("invalid_json", "the request body is not valid UTF-8");
   const members: JsonMember[] = [];
-  const seen = new Map<string, number>();
+  /** Only once there are many: looking through a few costs less than a Map. */
+  let seen: Map<string, number> | undefined;
   const length = bytes.length;
   let depth = 0;
   let keys = 0;
@@ -89,9 +92,10 @@ export function scanMembers(bytes: Buffer, caps: JsonCaps): JsonMember[] {
     if (key === undefined || valueStart < 0) return;
     let valueEnd = end;
     while (valueEnd > valueStart && isSpace(bytes[valueEnd - 1])) valueEnd--;
-    const before = seen.get(key);
+    if (members.length === MANY_MEMBERS) seen = new Map(members.map((member) => [member.key, member.keyStart]));
+    const before = seen !== undefined ? seen.get(key) : members.find((member) => member.key === key)?.keyStart;
     if (before !== undefined) refuseDuplicate(key, before, keyStart);
-    seen.set(key, keyStart);
+    seen?.set(key, keyStart);
     members.push({ key, keyStart, valueStart, valueEnd });
     key = undefined;
     valueStart = -1;

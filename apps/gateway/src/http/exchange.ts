@@ -56,6 +56,9 @@ class NodeExchange implements HttpExchange {
   readonly response = RESPONSE_ALREADY_SENT;
   readonly #incoming: IncomingMessage;
   readonly #outgoing: ServerResponse;
+  #watching = false;
+  #onGone: (() => void) | undefined;
+  #rejectBody: ((error: GatewayError) => void) | undefined;
 
   constructor(incoming: IncomingMessage, outgoing: ServerResponse) {
     this.#incoming = incoming;
@@ -81,8 +84,18 @@ class NodeExchange implements HttpExchange {
   }
 
   onClientGone(callback: () => void): void {
+    this.#onGone = callback;
+    this.#watchClose();
+  }
+
+  /** One listener tells both who waits for the body and who works on the answer. */
+  #watchClose(): void {
+    if (this.#watching) return;
+    this.#watching = true;
     this.#outgoing.once("close", () => {
-      if (!this.#outgoing.writableFinished) callback();
+      if (this.#outgoing.writableFinished) return;
+      this.#rejectBody?.(clientLeft());
+      this.#onGone?.();
     });
   }
 
@@ -90,7 +103,9 @@ class NodeExchange implements HttpExchange {
     const incoming = this.#incoming;
     const declared = Number(incoming.headers["content-length"] ?? 0);
     if (declared > maxBytes) return Promise.reject(this.#refuseBody(maxBytes));
+    this.#watchClose();
     return new Promise((resolve, reject) => {
+      this.#rejectBody = reject;
       const chunks: Buffer[] = [];
       let length = 0;
       incoming.on("data", (chunk: Buffer) => {
@@ -101,10 +116,6 @@ class NodeExchange implements HttpExchange {
         } else chunks.push(chunk);
       });
       incoming.on("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-      incoming.on("error", () => reject(clientLeft()));
-      incoming.on("close", () => {
-        if (!incoming.complete) reject(clientLeft());
-      });
     });
   }
 

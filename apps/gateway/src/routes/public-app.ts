@@ -24,12 +24,13 @@ export function createPublicApp(serving: () => Serving): Hono {
       );
       return answerError(c, error, ["allow", method === "GET" ? "GET, HEAD" : method]);
     };
+    const hasRest = path.includes(":rest");
     app.all(path, (c) => {
       const refused = refuse(c);
       if (refused !== undefined) return refused;
       const exchange = exchangeOf(c);
       // Not awaited: the answer leaves through the exchange, and a handler never rejects.
-      void handle(serving(), exchange, c.req.param("rest") ?? "");
+      void handle(serving(), exchange, hasRest ? (c.req.param("rest") ?? "") : "");
       return exchange.response;
     });
   }
