@@ -125,7 +125,7 @@ export async function attemptLoop<T>(plan: AttemptPlan, effects: AttemptEffects<
     if (walk.minContext !== undefined && !(model.context !== undefined && model.context > walk.minContext)) continue;
     const choice = effects.choose(model);
     for (const { deployment, why } of choice.refused) walk.skip(deployment.backend, model, why);
-    const opened = await tryModel(walk, model, choice.fit, { force: false, last: place === plan.chain.length - 1 });
+    const opened = await tryModel(walk, model, choice.fit, { force: false, keepOne: place === 0 && plan.chain.length > 1 });
     if (opened !== undefined) return opened;
     if (walk.over) break;
   }
@@ -133,7 +133,7 @@ export async function attemptLoop<T>(plan: AttemptPlan, effects: AttemptEffects<
   if (walk.attempts === 0 && !walk.over) {
     for (const model of plan.chain) {
       const mixed = effects.choose(model).panic.filter(({ backend }) => isMixed(backend));
-      const opened = await tryModel(walk, model, mixed, { force: true, last: true });
+      const opened = await tryModel(walk, model, mixed, { force: true, keepOne: false });
       if (opened !== undefined) return opened;
       if (walk.over) break;
     }
@@ -146,14 +146,14 @@ async function tryModel<T>(
   walk: Walk<T>,
   model: Model,
   candidates: readonly Candidate[],
-  { force, last }: { readonly force: boolean; readonly last: boolean },
+  { force, keepOne }: { readonly force: boolean; readonly keepOne: boolean },
 ): Promise<Opened<T> | undefined> {
   for (const [index, candidate] of candidates.entries()) {
     let sameAgain = true;
     for (;;) {
       // The last attempt belongs to a fallback where there is one: replicas of a model tend to fail together.
-      if (!last && walk.attempts > 0 && walk.left <= 1) return undefined;
-      const again = sameAgain && (last ? walk.left > 1 : walk.left > 2);
+      if (keepOne && walk.attempts > 0 && walk.left <= 1) return undefined;
+      const again = sameAgain && walk.left > (keepOne ? 2 : 1);
       const result = await walk.attempt(candidate, model, { force, again });
       if (result === "skipped") break;
       if (!(result instanceof AttemptFailure)) return result;
@@ -243,7 +243,7 @@ class Walk<T> {
       const failure =
         error instanceof AttemptFailure
           ? error
-          : new AttemptFailure({ how: "malformed" }, `${backend.name}: ${String(error)}`, error);
+          : new AttemptFailure({ how: "malformed" }, `${backend.name}: the attempt could not be made`, error);
       // Whether the backend or only an idle connection went away, the attempt on a new one will tell.
       this.#granted = again && isReset(failure) && !this.#plan.signal.aborted && this.#effects.takeRetry();
       permit.end(this.#granted ? NO_EVIDENCE : failure.outcome);
@@ -302,7 +302,8 @@ function errorOf(failure: AttemptFailure, retryAfterMs: number): GatewayError {
           retryAfterMs: error.retryAfterMs ?? retryAfterMs,
         });
       default:
-        return new GatewayError("upstream_failed", message, { cause });
+        // 501: the engine was started without what the request needs (embeddings, mostly).
+        return new GatewayError(error.status === 501 ? "capability_not_supported" : "upstream_failed", message, { cause });
     }
   }
   if (outcome.kind === "client_gone") return new GatewayError("client_closed_request", message, { cause });

@@ -88,7 +88,7 @@ class LiveBackend implements BackendRuntime {
   }
 
   nameOf(model: string): string {
-    return this.#names.get(model) ?? model;
+    return this.#names.get(model) ?? this.#names.get(model.toLowerCase()) ?? model;
   }
 
   isCold(model: string): boolean {
@@ -139,12 +139,14 @@ class LiveBackend implements BackendRuntime {
   }
 }
 
-/** Every name that the engine's users know -> the name to send; a loaded variant wins over one that is not. */
+/** Every name that the engine's users know, also in lower case -> the name to send; a loaded variant wins over others. */
 function namesOf(models: readonly ListedModel[]): Map<string, string> {
   const names = new Map<string, string>();
   const loadedFirst = models.toSorted((a, b) => Number(b.loaded ?? false) - Number(a.loaded ?? false));
   for (const { id, aliases = [] } of loadedFirst) {
-    for (const alias of aliases) if (!names.has(alias)) names.set(alias, id);
+    for (const alias of [...aliases, ...aliases.map((each) => each.toLowerCase()), id.toLowerCase()]) {
+      if (!names.has(alias)) names.set(alias, id);
+    }
   }
   for (const { id } of models) names.set(id, id);
   return names;

@@ -24,7 +24,7 @@ async function get(url: string): Promise<GetResponse> {
  */
 export async function discoverUrl(kind: BackendKind, command: readonly string[] | undefined): Promise<string | undefined> {
   try {
-    return await kind.discover?.({ run: (own) => run(command ?? own), get });
+    return await kind.discover?.({ run, get, command });
   } catch {
     return undefined;
   }

@@ -28,8 +28,9 @@ export function prettyLine(story: Story): string {
     return `${time} ✗ ${asked}${complexity} → ${story.status} ${story.code}${why}${before} · ${shown(story.fault ?? "")}`;
   }
   const { completionTokens } = tokensOf(story);
-  const first = ms(story.firstTokenAt - story.started);
+  const first = `${story.stream ? "first token" : "answer"} after ${ms(story.firstTokenAt - story.started)}`;
+  const instead = story.model === story.chosen ? "" : ` (fallback from ${story.chosen})`;
   const mark = story.outcome === "ok" ? "✓" : "✗";
   const end = story.outcome === "ok" ? "" : ` · ${story.code}`;
-  return `${time} ${mark} ${asked}${complexity} → ${story.model} on ${story.backend}${why} · first token ${first} · ${completionTokens} tokens${before}${end}`;
+  return `${time} ${mark} ${asked}${complexity} → ${story.model} on ${story.backend}${instead}${why} · ${first} · ${completionTokens} tokens${before}${end}`;
 }

@@ -244,6 +244,7 @@ class Attempt implements ReadWatch {
       return failure({ how: "timeout", which }, what);
     }
     if (error instanceof TransportError) return new AttemptFailure({ how: "fault", fault: error.fault }, error.message, error);
-    return failure({ how: "malformed" }, error instanceof Error ? error.message : String(error));
+    // A fault of ours, in reading: the cause is for the log, not for the client.
+    return failure({ how: "malformed" }, "the reply could not be read");
   }
 }
