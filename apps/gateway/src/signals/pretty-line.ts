@@ -28,7 +28,7 @@ export function prettyLine(story: Story): string {
     return `${time} ✗ ${asked}${complexity} → ${story.status} ${story.code}${why}${before} · ${shown(story.fault ?? "")}`;
   }
   const { completionTokens } = tokensOf(story);
-  const first = `${story.stream ? "first token" : "answer"} after ${ms(story.firstTokenAt - story.started)}`;
+  const first = `first token ${ms(story.firstTokenAt - story.started)}`;
   const instead = story.model === story.chosen ? "" : ` (fallback from ${story.chosen})`;
   const mark = story.outcome === "ok" ? "✓" : "✗";
   const end = story.outcome === "ok" ? "" : ` · ${story.code}`;
