@@ -1,4 +1,15 @@
-export { type ErrorCode, errorBody, errorTable, type FaultDomain, GatewayError, type GatewayErrorOptions } from "./errors.ts";
+export {
+  type ErrorCode,
+  errorBody,
+  errorTable,
+  type FaultDomain,
+  GatewayError,
+  type GatewayErrorOptions,
+} from "./errors.ts";
+export { type JsonCaps, type JsonMember, scanMembers, spliceMembers } from "./json-members.ts";
+export { createLedger, type EventKind, type Ledger } from "./ledger.ts";
+export type { FailureCause, Outcome, OutcomeKind, UpstreamError } from "./outcome.ts";
+export { type Reply, ReplyEvent } from "./reply.ts";
 export {
   type AnyRequest,
   ChatMessage,
@@ -10,10 +21,12 @@ export {
   requestSchemas,
   Tool,
 } from "./request.ts";
-export { type Reply, ReplyEvent } from "./reply.ts";
-export { readUsage, type Usage } from "./usage.ts";
-export type { FailureCause, Outcome, OutcomeKind, UpstreamError } from "./outcome.ts";
-export { type Transport, TransportError, type TransportExchange, type TransportRequest, type TransportResponse } from "./transport.ts";
-export { type JsonCaps, type JsonMember, scanMembers, spliceMembers } from "./json-members.ts";
 export { createSseDecoder, type SseDecoder } from "./sse-decoder.ts";
-export { createLedger, type EventKind, type Ledger } from "./ledger.ts";
+export {
+  type Transport,
+  TransportError,
+  type TransportExchange,
+  type TransportRequest,
+  type TransportResponse,
+} from "./transport.ts";
+export { readUsage, type Usage } from "./usage.ts";

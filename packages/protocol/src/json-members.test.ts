@@ -42,7 +42,8 @@ describe("scanMembers", () => {
   test("sees a duplicate among many keys", () => {
     const keys = Array.from({ length: 200 }, (_, i) => `"k${i}":${i}`);
     expect(scan(`{${keys.join(",")}}`)).toHaveLength(200);
-    for (const twice of [3, 30, 199]) expect(codeOf(() => scan(`{${keys.join(",")},"k${twice}":0}`))).toBe("duplicate_key");
+    for (const twice of [3, 30, 199])
+      expect(codeOf(() => scan(`{${keys.join(",")},"k${twice}":0}`))).toBe("duplicate_key");
   });
 
   test("stops at the caps, before a parser sees the text", () => {

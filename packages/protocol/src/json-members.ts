@@ -65,9 +65,13 @@ function readKey(bytes: Buffer, start: number, end: number): string {
 
 function refuseDuplicate(key: string, first: number, second: number): never {
   const shown = key.slice(0, 64);
-  throw new GatewayError("duplicate_key", `the request body has the key «${shown}» twice, at bytes ${first} and ${second}`, {
-    param: shown,
-  });
+  throw new GatewayError(
+    "duplicate_key",
+    `the request body has the key «${shown}» twice, at bytes ${first} and ${second}`,
+    {
+      param: shown,
+    },
+  );
 }
 
 /**
@@ -105,7 +109,11 @@ export function scanMembers(bytes: Buffer, caps: JsonCaps): JsonMember[] {
     switch (bytes[index]) {
       case QUOTE: {
         const close = closingQuote(bytes, index);
-        if (close < 0) throw new GatewayError("invalid_json", `the request body is not JSON: the string at byte ${index} does not end`);
+        if (close < 0)
+          throw new GatewayError(
+            "invalid_json",
+            `the request body is not JSON: the string at byte ${index} does not end`,
+          );
         if (depth === 1 && key === undefined) {
           key = readKey(bytes, index, close);
           keyStart = index;
@@ -131,7 +139,10 @@ export function scanMembers(bytes: Buffer, caps: JsonCaps): JsonMember[] {
           throw new GatewayError("invalid_json", "the request body must be a JSON object, not an array");
         }
         if (++depth > caps.maxDepth) {
-          throw new GatewayError("json_too_deep", `the request body is nested more than ${caps.maxDepth} deep, at byte ${index}`);
+          throw new GatewayError(
+            "json_too_deep",
+            `the request body is nested more than ${caps.maxDepth} deep, at byte ${index}`,
+          );
         }
         break;
       case CLOSE_BRACE:

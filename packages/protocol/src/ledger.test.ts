@@ -69,9 +69,9 @@ describe("the ledger of a reply", () => {
   test("reads whole replies, completions and embeddings", () => {
     const whole = { choices: [{ index: 0, message: { role: "assistant", content: "a" }, finish_reason: "stop" }] };
     expect(observeAll([whole]).ledger.complete).toBe(true);
-    expect(observeAll([{ choices: [{ index: 0, text: "a", finish_reason: "stop" }] }], "completions").ledger.complete).toBe(
-      true,
-    );
+    expect(
+      observeAll([{ choices: [{ index: 0, text: "a", finish_reason: "stop" }] }], "completions").ledger.complete,
+    ).toBe(true);
     expect(observeAll([{ data: [{ embedding: [1] }] }], "embeddings").ledger.complete).toBe(true);
     expect(observeAll([{ data: [] }], "embeddings").kinds).toEqual(["malformed"]);
   });

@@ -48,14 +48,24 @@ export type ChatRequest = z.infer<typeof ChatRequest>;
 /** `POST /v1/completions`. */
 export const CompletionRequest = z.looseObject({
   ...shared,
-  prompt: z.union([z.string(), z.array(z.string()).min(1), z.array(z.int()).min(1), z.array(z.array(z.int()).min(1)).min(1)]),
+  prompt: z.union([
+    z.string(),
+    z.array(z.string()).min(1),
+    z.array(z.int()).min(1),
+    z.array(z.array(z.int()).min(1)).min(1),
+  ]),
 });
 export type CompletionRequest = z.infer<typeof CompletionRequest>;
 
 /** `POST /v1/embeddings`. */
 export const EmbeddingRequest = z.looseObject({
   model,
-  input: z.union([z.string(), z.array(z.string()).min(1), z.array(z.int()).min(1), z.array(z.array(z.int()).min(1)).min(1)]),
+  input: z.union([
+    z.string(),
+    z.array(z.string()).min(1),
+    z.array(z.int()).min(1),
+    z.array(z.array(z.int()).min(1)).min(1),
+  ]),
 });
 export type EmbeddingRequest = z.infer<typeof EmbeddingRequest>;
 

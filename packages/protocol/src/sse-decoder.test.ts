@@ -34,7 +34,17 @@ describe("the SSE decoder", () => {
   }
 
   test("gives the same events under random re-chunking of random streams", () => {
-    const line = fc.constantFrom("data: x", "data:y", "data", ": c", "event: e", '{"error":"z"}', "", "junk", "data: é");
+    const line = fc.constantFrom(
+      "data: x",
+      "data:y",
+      "data",
+      ": c",
+      "event: e",
+      '{"error":"z"}',
+      "",
+      "junk",
+      "data: é",
+    );
     const ending = fc.constantFrom("\n", "\r", "\r\n");
     fc.assert(
       fc.property(fc.array(fc.tuple(line, ending), { maxLength: 12 }), fc.array(fc.nat(80)), (lines, cuts) => {

@@ -60,12 +60,16 @@ export function createSseDecoder(maxLineBytes = MAX_LINE_BYTES): SseDecoder {
       first = false;
       if (line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf) start = 3;
     }
-    if (line.length === start) return dispatch(events);
+    if (line.length === start) {
+      dispatch(events);
+      return;
+    }
     // Ollama writes a bare `{"error":...}` line into an open stream: an event of its own.
     if (line[start] === OPEN_BRACE) {
       dispatch(events);
       data.push(line.toString("utf8", start));
-      return dispatch(events);
+      dispatch(events);
+      return;
     }
     const colon = line.indexOf(COLON, start);
     const nameEnd = colon < 0 ? line.length : colon;

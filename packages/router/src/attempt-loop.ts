@@ -125,7 +125,10 @@ export async function attemptLoop<T>(plan: AttemptPlan, effects: AttemptEffects<
     if (walk.minContext !== undefined && !(model.context !== undefined && model.context > walk.minContext)) continue;
     const choice = effects.choose(model);
     for (const { deployment, why } of choice.refused) walk.skip(deployment.backend, model, why);
-    const opened = await tryModel(walk, model, choice.fit, { force: false, keepOne: place === 0 && plan.chain.length > 1 });
+    const opened = await tryModel(walk, model, choice.fit, {
+      force: false,
+      keepOne: place === 0 && plan.chain.length > 1,
+    });
     if (opened !== undefined) return opened;
     if (walk.over) break;
   }
@@ -303,7 +306,9 @@ function errorOf(failure: AttemptFailure, retryAfterMs: number): GatewayError {
         });
       default:
         // 501: the engine was started without what the request needs (embeddings, mostly).
-        return new GatewayError(error.status === 501 ? "capability_not_supported" : "upstream_failed", message, { cause });
+        return new GatewayError(error.status === 501 ? "capability_not_supported" : "upstream_failed", message, {
+          cause,
+        });
     }
   }
   if (outcome.kind === "client_gone") return new GatewayError("client_closed_request", message, { cause });

@@ -25,7 +25,8 @@ const codingTools =
   /^(bash|shell|terminal|exec(ute)?(_?(command|bash|shell|code))?|run_?(in_)?(terminal|command|shell|tests?)\w*|read_?files?|view_?file|write_?(to_?)?file|create_?file|edit(_?file)?|multi_?edit|apply_?(patch|diff)|str_?replace\w*|replace_in_file|search_?files?|list_?(files|dir|directory)|grep(_?search)?|glob|read|write|codebase_search)$/;
 
 /** Every introduction and every persona has one of these; most system prompts have none. */
-const hint = /agent|cod(?:e|ing|ex)|program|software|develop|engineer|cline|aider|windsurf|devin|cursor|hands|claw|copilot|gemini|[编代工开]/;
+const hint =
+  /agent|cod(?:e|ing|ex)|program|software|develop|engineer|cline|aider|windsurf|devin|cursor|hands|claw|copilot|gemini|[编代工开]/;
 
 /** Is this the system prompt of an agent that works on code? A helper that merely talks about code is none. */
 export function isCodingAgentPrompt(systemPrompt: string): boolean {

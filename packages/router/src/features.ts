@@ -89,7 +89,8 @@ class LiveFeatures implements Features {
     this.model = facts.model;
     this.tokens = chat + inputs.tokens;
     this.contextTokens = chat + inputs.longest;
-    this.maxTokens = endpoint === "embeddings" ? undefined : (number(body.max_completion_tokens) ?? number(body.max_tokens));
+    this.maxTokens =
+      endpoint === "embeddings" ? undefined : (number(body.max_completion_tokens) ?? number(body.max_tokens));
     this.hasTools = tools !== undefined;
     this.needsTools = this.hasTools && body.tool_choice !== "none";
     this.hasImages = messages.images > 0;

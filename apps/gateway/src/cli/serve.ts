@@ -72,7 +72,7 @@ function surviveErrors({ log }: Gateway): void {
 }
 
 /** Waits for SIGTERM or SIGINT, then drains; the same signal again stops at once. */
-export async function untilStopped(gateway: Gateway): Promise<void> {
+async function untilStopped(gateway: Gateway): Promise<void> {
   await new Promise<void>((resolve) => {
     let stopping = false;
     const onSignal = (): void => {

@@ -25,7 +25,7 @@ export interface Config {
   readonly files: readonly string[];
 }
 
-export interface ServerConfig {
+interface ServerConfig {
   readonly listen: Address;
   readonly admin: Address;
   readonly maxBodyBytes: number;
@@ -36,11 +36,11 @@ export interface ServerConfig {
 }
 
 /** Milliseconds, each at least 1. */
-export interface Timeouts extends BackendTimeouts {
+interface Timeouts extends BackendTimeouts {
   readonly totalMs: number;
 }
 
-export interface BackendTimeouts {
+interface BackendTimeouts {
   readonly connectMs: number;
   readonly firstTokenMs: number;
   readonly idleMs: number;

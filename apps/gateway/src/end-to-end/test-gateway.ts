@@ -63,7 +63,10 @@ export async function startTestGateway<Name extends string>(
     rmSync(folder, { recursive: true, force: true });
   };
   const env = options.env ?? {};
-  const log = createRequestLog({ form: "json", writer: { write: (line) => void writeSync(fd, line), flush: async () => {}, dropped: 0 } });
+  const log = createRequestLog({
+    form: "json",
+    writer: { write: (line) => void writeSync(fd, line), flush: async () => {}, dropped: 0 },
+  });
   const gateway = await readPolicy(options.yaml(urls), env)
     .then((config) => startGateway({ config, log }))
     .catch(async (error: unknown) => {

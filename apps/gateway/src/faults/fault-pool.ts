@@ -4,7 +4,7 @@ import { startTestGateway, type TestGateway } from "../end-to-end/test-gateway.t
 import { type Answer, ask, type Reading, readAnswer } from "./wire-client.ts";
 
 /** Timeouts of the product's defaults, divided so that a suite of faults stays short. */
-export const fast = { connect: 200, first_token: 300, idle: 400, total: 10_000, cold_start: 2000 };
+const fast = { connect: 200, first_token: 300, idle: 400, total: 10_000, cold_start: 2000 };
 
 const numbered = (letter: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${letter}${i} `);
 

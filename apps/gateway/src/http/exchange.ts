@@ -41,7 +41,9 @@ interface NodeBindings {
 /** The exchange behind a Hono context. */
 export function exchangeOf(c: Context): HttpExchange {
   const { incoming, outgoing } = (c.env ?? {}) as NodeBindings;
-  return incoming !== undefined && outgoing !== undefined ? new NodeExchange(incoming, outgoing) : new WebExchange(c.req.raw);
+  return incoming !== undefined && outgoing !== undefined
+    ? new NodeExchange(incoming, outgoing)
+    : new WebExchange(c.req.raw);
 }
 
 function tooLarge(maxBytes: number): GatewayError {

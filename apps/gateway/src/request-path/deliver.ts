@@ -7,10 +7,22 @@ const WRITE_STALL_MS = 30_000;
 /** Replies up to this many bytes are joined to their head. */
 const MAX_JOINED_BYTES = 64 * 1024;
 
-const STREAM_HEADERS = ["content-type", "text/event-stream; charset=utf-8", "cache-control", "no-cache", "x-accel-buffering", "no"];
+const STREAM_HEADERS = [
+  "content-type",
+  "text/event-stream; charset=utf-8",
+  "cache-control",
+  "no-cache",
+  "x-accel-buffering",
+  "no",
+];
 
 /** Sends a reply to the client: one body, or events as they come, no faster than the client reads. */
-export async function deliver(exchange: HttpExchange, reply: Reply, stream: boolean, headers: HeaderList): Promise<void> {
+export async function deliver(
+  exchange: HttpExchange,
+  reply: Reply,
+  stream: boolean,
+  headers: HeaderList,
+): Promise<void> {
   if (stream) {
     headers.push(...STREAM_HEADERS);
     exchange.start(200, headers);
@@ -21,7 +33,8 @@ export async function deliver(exchange: HttpExchange, reply: Reply, stream: bool
   headers.push("content-type", "application/json");
   for await (const [event] of reply) {
     // Its text is there already, from parsing, and a short text leaves together with the head.
-    if (event !== undefined) exchange.send(200, headers, event.source.length < MAX_JOINED_BYTES ? event.text : event.source);
+    if (event !== undefined)
+      exchange.send(200, headers, event.source.length < MAX_JOINED_BYTES ? event.text : event.source);
   }
 }
 
@@ -51,6 +64,7 @@ export function deliverBreak(exchange: HttpExchange, error: GatewayError): void 
 /** Answers with an error, before anything was sent. */
 export function deliverError(exchange: HttpExchange, error: GatewayError, headers: HeaderList = []): void {
   headers.push("content-type", "application/json");
-  if (error.retryAfterMs !== undefined) headers.push("retry-after", String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
+  if (error.retryAfterMs !== undefined)
+    headers.push("retry-after", String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
   exchange.send(error.status, headers, JSON.stringify(errorBody(error)));
 }

@@ -10,7 +10,10 @@ const message = fc.oneof(
 );
 const body = fc
   .tuple(
-    fc.record({ model: fc.oneof(fc.string(), odd), messages: fc.oneof(fc.array(message, { minLength: 1, maxLength: 2 }), odd) }),
+    fc.record({
+      model: fc.oneof(fc.string(), odd),
+      messages: fc.oneof(fc.array(message, { minLength: 1, maxLength: 2 }), odd),
+    }),
     fc.dictionary(fc.constantFrom(...Object.keys(ChatRequest.shape), "seed", "user", "__proto__"), odd, { maxKeys: 3 }),
   )
   .map(([first, more]) => ({ ...first, ...more }));

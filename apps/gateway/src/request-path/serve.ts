@@ -1,11 +1,23 @@
 import { type Endpoint, GatewayError, type Outcome } from "@signalbox/protocol";
-import { AllAttemptsFailed, type AttemptEffects, AttemptFailure, attemptLoop, type Candidate, type Choice, decide, type Decision, type Model, type Opened, type Permit } from "@signalbox/router";
+import {
+  AllAttemptsFailed,
+  type AttemptEffects,
+  AttemptFailure,
+  attemptLoop,
+  type Candidate,
+  type Choice,
+  type Decision,
+  decide,
+  type Model,
+  type Opened,
+  type Permit,
+} from "@signalbox/router";
 import type { HeaderList, HttpExchange } from "../http/exchange.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import type { Serving } from "../runtime/serving.ts";
 import { type Admission, type LimitState, pushLimitHeaders, type Reservation } from "../teams/limits.ts";
-import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
 import { type Alarm, createAlarm } from "../upstream/alarm.ts";
+import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
 import { Cancellation } from "./cancellation.ts";
 import { deliver, deliverBreak, deliverError } from "./deliver.ts";
 import { choicesOf, type ReadRequest, readRequest } from "./read-request.ts";
@@ -67,11 +79,17 @@ class Way implements AttemptEffects<OpenReply> {
     const bytes = await this.#exchange.readBody(config.server.maxBodyBytes);
     this.#deadline = createAlarm(() => this.#expire(config.timeouts.totalMs));
     this.#deadline.set(config.timeouts.totalMs);
-    const request = readRequest(story.endpoint, bytes, { maxDepth: config.server.maxJsonDepth, maxKeys: config.server.maxJsonKeys });
+    const request = readRequest(story.endpoint, bytes, {
+      maxDepth: config.server.maxJsonDepth,
+      maxKeys: config.server.maxJsonKeys,
+    });
     story.asked = request.model;
     story.stream = request.stream;
     const decision = this.#decide(request, team.models);
-    const admission = this.#serving.limits.reserve(team, decision.tokens + (decision.features.maxTokens ?? UNTOLD_REPLY_TOKENS));
+    const admission = this.#serving.limits.reserve(
+      team,
+      decision.tokens + (decision.features.maxTokens ?? UNTOLD_REPLY_TOKENS),
+    );
     this.#admit(admission instanceof Promise ? await admission : admission);
     this.#opened = await this.#open(request, decision);
     await this.#answer(request, this.#opened);
@@ -106,7 +124,8 @@ class Way implements AttemptEffects<OpenReply> {
   /** Takes what the request needs of the team's limits, or says when it may come again. */
   #admit(admission: Admission): void {
     this.#limits = admission.state;
-    if (!admission.ok) throw new GatewayError(admission.code, admission.message, { retryAfterMs: admission.retryAfterMs });
+    if (!admission.ok)
+      throw new GatewayError(admission.code, admission.message, { retryAfterMs: admission.retryAfterMs });
     this.#reservation = admission.reservation;
   }
 
@@ -167,7 +186,8 @@ class Way implements AttemptEffects<OpenReply> {
     const { kind, transport, config } = backend;
     const path = kind.paths[request.endpoint];
     if (transport === undefined || path === undefined) {
-      const what = transport === undefined ? "its address is not known yet" : `${kind.title} has no ${request.endpoint}`;
+      const what =
+        transport === undefined ? "its address is not known yet" : `${kind.title} has no ${request.endpoint}`;
       throw new AttemptFailure({ how: "fault", fault: "connect" }, `${backend.name}: ${what}`);
     }
     const upstreamModel = backend.nameOf(candidate.deployment.model);
@@ -280,7 +300,8 @@ function toGatewayError(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error;
   if (error instanceof AllAttemptsFailed) return error.error;
   if (error instanceof AttemptFailure) {
-    if (error.outcome.kind === "client_gone") return new GatewayError("client_closed_request", error.message, { cause: error });
+    if (error.outcome.kind === "client_gone")
+      return new GatewayError("client_closed_request", error.message, { cause: error });
     if (error.end.how === "timeout" && error.end.which === "total") {
       return new GatewayError("deadline_exceeded", error.message, { cause: error });
     }

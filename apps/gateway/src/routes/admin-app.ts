@@ -25,6 +25,18 @@ export function createAdminApp(view: AdminView): Hono {
     return c.body(await metrics.text(), 200, { "content-type": metrics.contentType });
   });
   app.get("/status", (c) => c.json(statusOf(view.serving(), view.version, view.notReady())));
-  app.notFound((c) => c.json({ error: { message: `there is nothing at ${c.req.path.slice(0, 128)}`, type: "not_found_error", param: null, code: "route_not_found" } }, 404));
+  app.notFound((c) =>
+    c.json(
+      {
+        error: {
+          message: `there is nothing at ${c.req.path.slice(0, 128)}`,
+          type: "not_found_error",
+          param: null,
+          code: "route_not_found",
+        },
+      },
+      404,
+    ),
+  );
   return app;
 }

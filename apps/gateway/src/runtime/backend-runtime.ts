@@ -7,7 +7,11 @@ import { createSocketTransport } from "../upstream/socket-transport.ts";
 import { discoverUrl } from "./discover.ts";
 
 const MAX_PROBE_BYTES = 1024 * 1024;
-const CONTENT_HEADERS = { "content-type": "application/json", "accept-encoding": "identity", "user-agent": "signalbox" };
+const CONTENT_HEADERS = {
+  "content-type": "application/json",
+  "accept-encoding": "identity",
+  "user-agent": "signalbox",
+};
 
 /** A backend while the gateway runs: its connections, its state, and what its last probe said. */
 export interface BackendRuntime {
@@ -100,7 +104,8 @@ class LiveBackend implements BackendRuntime {
   async probe(): Promise<void> {
     if (this.config.url === "auto" && (this.transport === undefined || this.state.health.status === "down")) {
       const found = await discoverUrl(this.kind, this.config.discoverCommand);
-      if (found !== undefined && (this.transport === undefined || new URL(found).origin !== this.address)) this.#connect(found);
+      if (found !== undefined && (this.transport === undefined || new URL(found).origin !== this.address))
+        this.#connect(found);
     }
     const result = await this.#ask();
     if (!this.#closed) this.#record(result);

@@ -9,7 +9,9 @@ function run(command: readonly string[]): Promise<string> {
   const [file, ...args] = command;
   if (file === undefined) return Promise.resolve("");
   return new Promise((resolve) => {
-    execFile(file, args, { timeout: COMMAND_TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES }, (_error, stdout) => resolve(stdout ?? ""));
+    execFile(file, args, { timeout: COMMAND_TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES }, (_error, stdout) =>
+      resolve(stdout ?? ""),
+    );
   });
 }
 
@@ -22,7 +24,10 @@ async function get(url: string): Promise<GetResponse> {
  * Where a backend is now that has a new port at every start: asked of the config's command, or of the kind's own.
  * Undefined = not found.
  */
-export async function discoverUrl(kind: BackendKind, command: readonly string[] | undefined): Promise<string | undefined> {
+export async function discoverUrl(
+  kind: BackendKind,
+  command: readonly string[] | undefined,
+): Promise<string | undefined> {
   try {
     return await kind.discover?.({ run, get, command });
   } catch {

@@ -41,21 +41,33 @@ export interface GatewayOptions {
  * Starts a gateway: both listeners, the probes.
  * @throws Error when a listener's address is taken.
  */
-export async function startGateway({ config, log = createRequestLog({ form: config.server.log }) }: GatewayOptions): Promise<Gateway> {
+export async function startGateway({
+  config,
+  log = createRequestLog({ form: config.server.log }),
+}: GatewayOptions): Promise<Gateway> {
   const now = (): number => performance.now();
   const signals = createSignals(log);
-  const parts = { limits: createMemoryStore({ now, reservationTtlMs: config.timeouts.totalMs + 60_000 }), signals, throttle: createFailureThrottle({ now }), now };
+  const parts = {
+    limits: createMemoryStore({ now, reservationTtlMs: config.timeouts.totalMs + 60_000 }),
+    signals,
+    throttle: createFailureThrottle({ now }),
+    now,
+  };
   let serving = createServing(config, parts);
   let state: "starting" | "ready" | "draining" = "starting";
   const notReady = (): string | undefined => (state === "ready" ? undefined : state);
 
-  const publicListener = await listen(createPublicApp(() => serving), config.server.listen);
-  const adminListener = await listen(createAdminApp({ serving: () => serving, notReady, version }), config.server.admin).catch(
-    async (error: unknown) => {
-      await publicListener.close();
-      throw error;
-    },
+  const publicListener = await listen(
+    createPublicApp(() => serving),
+    config.server.listen,
   );
+  const adminListener = await listen(
+    createAdminApp({ serving: () => serving, notReady, version }),
+    config.server.admin,
+  ).catch(async (error: unknown) => {
+    await publicListener.close();
+    throw error;
+  });
   const prober = createProber(() => {});
   prober.follow(serving.backends.values());
   const probed = prober.first.then(() => {

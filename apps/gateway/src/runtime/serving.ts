@@ -2,13 +2,13 @@ import { GatewayError } from "@signalbox/protocol";
 import {
   type BackendState,
   type Candidate,
-  candidatesFor,
   type Choice,
+  candidatesFor,
   createRetryBudget,
   type Model,
   type RetryBudget,
-  strategies,
   type StrategyName,
+  strategies,
 } from "@signalbox/router";
 import type { Config, Team } from "../config/config.ts";
 import type { HttpExchange } from "../http/exchange.ts";
@@ -69,7 +69,9 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
       return { fit: ordered, panic, refused };
     },
     retryInMs(models) {
-      const waits = models.flatMap(({ deployments }) => deployments.map(({ backend }) => states.get(backend)?.retryInMs(parts.now()) ?? 0));
+      const waits = models.flatMap(({ deployments }) =>
+        deployments.map(({ backend }) => states.get(backend)?.retryInMs(parts.now()) ?? 0),
+      );
       return waits.length === 0 ? 0 : Math.min(...waits);
     },
   };
@@ -79,8 +81,15 @@ function order(model: Model, fit: readonly Candidate[], turn: number): readonly 
   return strategies[model.strategy as StrategyName](fit, { turn, random: Math.random });
 }
 
-function createBackend(config: Config["backends"] extends ReadonlyMap<string, infer B> ? B : never, parts: ServingParts): BackendRuntime {
-  return createBackendRuntime({ config, now: parts.now, onBreakerChange: (name, to) => parts.signals.breaker(name, to) });
+function createBackend(
+  config: Config["backends"] extends ReadonlyMap<string, infer B> ? B : never,
+  parts: ServingParts,
+): BackendRuntime {
+  return createBackendRuntime({
+    config,
+    now: parts.now,
+    onBreakerChange: (name, to) => parts.signals.breaker(name, to),
+  });
 }
 
 /** Would a new connection to it be the same in every respect? */
@@ -96,7 +105,9 @@ function identify(exchange: HttpExchange, keys: ReturnType<typeof createKeyIndex
   if (identity.ok) return identity.team;
   const waitMs = identity.code === "invalid_api_key" ? throttle.fail(exchange.remoteAddress) : 0;
   if (waitMs > 0) {
-    throw new GatewayError("too_many_failed_keys", "too many wrong API keys from this address", { retryAfterMs: waitMs });
+    throw new GatewayError("too_many_failed_keys", "too many wrong API keys from this address", {
+      retryAfterMs: waitMs,
+    });
   }
   throw new GatewayError(identity.code, identity.message);
 }

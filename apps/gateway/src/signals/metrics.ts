@@ -16,28 +16,90 @@ interface MetricRow {
 
 /** Every metric that Signalbox has. Label values come from the config only. docs/metrics.md is held to this table. */
 export const metricTable = {
-  signalbox_requests_total: { type: "counter", help: "Requests answered, by HTTP status and error code (ok when none)", labels: ["team", "model", "endpoint", "status", "code"] },
-  signalbox_tokens_total: { type: "counter", help: "Tokens, as the engines count them", labels: ["team", "model", "backend", "type"] },
-  signalbox_request_duration_seconds: { type: "histogram", help: "From the request's head to the last byte of its answer", labels: ["model", "endpoint"], buckets: seconds.duration },
-  signalbox_time_to_first_token_seconds: { type: "histogram", help: "From the request's head to the first content of its answer", labels: ["model", "backend"], buckets: seconds.firstToken },
-  signalbox_time_per_output_token_seconds: { type: "histogram", help: "Between tokens of a streamed answer, on average", labels: ["model", "backend"], buckets: seconds.perToken },
-  signalbox_overhead_seconds: { type: "histogram", help: "Time to the first byte that was not spent waiting for a backend", labels: ["endpoint"], buckets: seconds.overhead },
-  signalbox_attempts_total: { type: "counter", help: "Attempts, by how they ended", labels: ["backend", "model", "outcome", "cause"] },
-  signalbox_fallbacks_total: { type: "counter", help: "Requests answered by another model than the one chosen first", labels: ["from_model", "to_model"] },
+  signalbox_requests_total: {
+    type: "counter",
+    help: "Requests answered, by HTTP status and error code (ok when none)",
+    labels: ["team", "model", "endpoint", "status", "code"],
+  },
+  signalbox_tokens_total: {
+    type: "counter",
+    help: "Tokens, as the engines count them",
+    labels: ["team", "model", "backend", "type"],
+  },
+  signalbox_request_duration_seconds: {
+    type: "histogram",
+    help: "From the request's head to the last byte of its answer",
+    labels: ["model", "endpoint"],
+    buckets: seconds.duration,
+  },
+  signalbox_time_to_first_token_seconds: {
+    type: "histogram",
+    help: "From the request's head to the first content of its answer",
+    labels: ["model", "backend"],
+    buckets: seconds.firstToken,
+  },
+  signalbox_time_per_output_token_seconds: {
+    type: "histogram",
+    help: "Between tokens of a streamed answer, on average",
+    labels: ["model", "backend"],
+    buckets: seconds.perToken,
+  },
+  signalbox_overhead_seconds: {
+    type: "histogram",
+    help: "Time to the first byte that was not spent waiting for a backend",
+    labels: ["endpoint"],
+    buckets: seconds.overhead,
+  },
+  signalbox_attempts_total: {
+    type: "counter",
+    help: "Attempts, by how they ended",
+    labels: ["backend", "model", "outcome", "cause"],
+  },
+  signalbox_fallbacks_total: {
+    type: "counter",
+    help: "Requests answered by another model than the one chosen first",
+    labels: ["from_model", "to_model"],
+  },
   signalbox_in_flight_requests: { type: "gauge", help: "Requests under way", labels: [] },
   signalbox_backend_in_flight_requests: { type: "gauge", help: "Attempts under way on a backend", labels: ["backend"] },
-  signalbox_backend_up: { type: "gauge", help: "1 = ready, 0 = down or loading, by the last probe", labels: ["backend"] },
-  signalbox_backend_queue_depth: { type: "gauge", help: "Requests waiting in the engine's own queue, as it says", labels: ["backend"] },
+  signalbox_backend_up: {
+    type: "gauge",
+    help: "1 = ready, 0 = down or loading, by the last probe",
+    labels: ["backend"],
+  },
+  signalbox_backend_queue_depth: {
+    type: "gauge",
+    help: "Requests waiting in the engine's own queue, as it says",
+    labels: ["backend"],
+  },
   signalbox_breaker_state: { type: "gauge", help: "0 closed, 1 open, 2 half-open", labels: ["backend"] },
-  signalbox_breaker_transitions_total: { type: "counter", help: "Changes of a breaker's state", labels: ["backend", "to"] },
-  signalbox_rate_limited_total: { type: "counter", help: "Requests refused by a team's limits", labels: ["team", "limit"] },
-  signalbox_malformed_events_total: { type: "counter", help: "Events of a stream that were skipped because they could not be read", labels: ["backend"] },
+  signalbox_breaker_transitions_total: {
+    type: "counter",
+    help: "Changes of a breaker's state",
+    labels: ["backend", "to"],
+  },
+  signalbox_rate_limited_total: {
+    type: "counter",
+    help: "Requests refused by a team's limits",
+    labels: ["team", "limit"],
+  },
+  signalbox_malformed_events_total: {
+    type: "counter",
+    help: "Events of a stream that were skipped because they could not be read",
+    labels: ["backend"],
+  },
   signalbox_config_reloads_total: { type: "counter", help: "Attempts to load a changed config", labels: ["result"] },
-  signalbox_config_reload_success: { type: "gauge", help: "1 = the config in force is the newest one seen, 0 = the last good one is kept", labels: [] },
+  signalbox_config_reload_success: {
+    type: "gauge",
+    help: "1 = the config in force is the newest one seen, 0 = the last good one is kept",
+    labels: [],
+  },
 } as const satisfies Record<string, MetricRow>;
 
-export type MetricName = keyof typeof metricTable;
-type NameOf<Type extends MetricRow["type"]> = { [N in MetricName]: (typeof metricTable)[N]["type"] extends Type ? N : never }[MetricName];
+type MetricName = keyof typeof metricTable;
+type NameOf<Type extends MetricRow["type"]> = {
+  [N in MetricName]: (typeof metricTable)[N]["type"] extends Type ? N : never;
+}[MetricName];
 type Labels<N extends MetricName> = Readonly<Record<(typeof metricTable)[N]["labels"][number], string>>;
 
 /** One series of a counter or a gauge. */
@@ -97,7 +159,11 @@ class Bucketed implements HistogramSeries {
       count += inBucket;
       return { metricName: `${name}_bucket`, labels: { ...labels, le: this.#bounds[i] ?? "+Inf" }, value: count };
     });
-    return [...buckets, { metricName: `${name}_sum`, labels, value: this.#sum }, { metricName: `${name}_count`, labels, value: count }];
+    return [
+      ...buckets,
+      { metricName: `${name}_sum`, labels, value: this.#sum },
+      { metricName: `${name}_count`, labels, value: count },
+    ];
   }
 }
 
@@ -141,7 +207,12 @@ export function createMetrics(): Metrics {
       numbers.set(name, family);
       samples = () => [...family.series.values()].map(({ labels, one }) => ({ labels, value: one.value }));
     }
-    const metric = { name, help: row.help, type: row.type, get: async () => ({ name, help: row.help, type: row.type, values: samples() }) };
+    const metric = {
+      name,
+      help: row.help,
+      type: row.type,
+      get: async () => ({ name, help: row.help, type: row.type, values: samples() }),
+    };
     // All that the registry asks of a metric is its name and `get`.
     registry.registerMetric(metric as unknown as Metric);
   }

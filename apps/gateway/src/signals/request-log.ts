@@ -80,7 +80,10 @@ function requestLine(story: Story): string {
     output_tokens: completionTokens,
     duration_ms: round(performance.now() - story.started),
     first_token_ms: story.firstTokenAt === undefined ? undefined : round(story.firstTokenAt - story.started),
-    tried: story.attempts === 1 && story.outcome === "ok" ? undefined : story.records.map(({ ms, ...record }) => ({ ...record, ms: round(ms) })),
+    tried:
+      story.attempts === 1 && story.outcome === "ok"
+        ? undefined
+        : story.records.map(({ ms, ...record }) => ({ ...record, ms: round(ms) })),
     error: story.fault?.slice(0, 1024),
     event: "request",
   };

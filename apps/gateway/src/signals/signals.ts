@@ -1,5 +1,5 @@
-import { tokensOf } from "../request-path/story.ts";
 import type { Story } from "../request-path/story.ts";
+import { tokensOf } from "../request-path/story.ts";
 import type { BackendRuntime } from "../runtime/backend-runtime.ts";
 import { createMetrics, type HistogramSeries, type Metrics, type NumberSeries } from "./metrics.ts";
 import type { RequestLog } from "./request-log.ts";
@@ -108,7 +108,13 @@ function seriesFor(metrics: Metrics, story: Story): RequestSeries {
   const { endpoint, backend, code } = story;
   const team = story.team || OTHER;
   const model = story.model || story.chosen || OTHER;
-  const requests = metrics.counter("signalbox_requests_total", { team, model, endpoint, status: String(story.status), code });
+  const requests = metrics.counter("signalbox_requests_total", {
+    team,
+    model,
+    endpoint,
+    status: String(story.status),
+    code,
+  });
   const duration = metrics.histogram("signalbox_request_duration_seconds", { model, endpoint });
   const overhead = metrics.histogram("signalbox_overhead_seconds", { endpoint });
   if (backend === "") return { ...unanswered, requests, duration, overhead };

@@ -22,7 +22,7 @@ export function hashKey(key: string): string {
 }
 
 /** Who asks, or why that cannot be told. */
-export type Identity =
+type Identity =
   | { readonly ok: true; readonly team: Team }
   | {
       readonly ok: false;
@@ -31,7 +31,7 @@ export type Identity =
     };
 
 /** A header's values as they came: a list when the header came more than once. */
-export type HeaderValue = string | readonly string[] | undefined;
+type HeaderValue = string | readonly string[] | undefined;
 
 export interface KeyIndex {
   /** True when no key is checked. */

@@ -14,9 +14,9 @@ import {
   isFinished,
   onceReply,
   type ReadWatch,
-  readBody,
   type ReplyOptions,
   type ReplyProgress,
+  readBody,
   refusal,
   replyEvents,
   replyForm,
@@ -33,7 +33,7 @@ const DRAIN_MS = 250;
 const COLD_CHECK_MS = 500;
 const MAX_QUIET_EVENTS = 1024;
 
-export interface AttemptLimits {
+interface AttemptLimits {
   /** Until the first content; for a reply that is not streamed, until all of it. */
   readonly firstTokenMs: number;
   readonly idleMs: number;
@@ -120,7 +120,8 @@ class Attempt implements ReadWatch {
   #extension(phase: Phase): number | undefined {
     const { limits } = this.#request;
     // What a slow client took is not the backend's silence.
-    if (phase === "stall") return this.#waiting ? this.#waitingSince + limits.idleMs - performance.now() : limits.idleMs;
+    if (phase === "stall")
+      return this.#waiting ? this.#waitingSince + limits.idleMs - performance.now() : limits.idleMs;
     if (phase !== "first_token" || !limits.cold()) return undefined;
     return Math.min(COLD_CHECK_MS, this.#started + limits.coldStartMs - performance.now());
   }
@@ -175,7 +176,11 @@ class Attempt implements ReadWatch {
     this.#request.onAlive?.(this.#lastEventAt);
   }
 
-  async *#deliver(first: readonly ReplyEvent[], iterator: AsyncIterator<readonly ReplyEvent[]>, response: TransportResponse): Reply {
+  async *#deliver(
+    first: readonly ReplyEvent[],
+    iterator: AsyncIterator<readonly ReplyEvent[]>,
+    response: TransportResponse,
+  ): Reply {
     let clean = false;
     let finalising = false;
     try {
@@ -236,14 +241,17 @@ class Attempt implements ReadWatch {
     const failure = (end: AttemptEnd, what: string) => new AttemptFailure(end, `${options.backend}: ${what}`, error);
     if (cancellation.aborted) {
       const total = (cancellation.reason as { code?: unknown } | undefined)?.code === "deadline_exceeded";
-      return total ? failure({ how: "timeout", which: "total" }, "the deadline passed") : failure({ how: "client_gone" }, "the client left");
+      return total
+        ? failure({ how: "timeout", which: "total" }, "the deadline passed")
+        : failure({ how: "client_gone" }, "the client left");
     }
     if (this.#timedOut !== undefined) {
       const { which, ms } = this.#timedOut;
       const what = which === "stall" ? `no event within ${ms} ms` : `no first token within ${ms} ms`;
       return failure({ how: "timeout", which }, what);
     }
-    if (error instanceof TransportError) return new AttemptFailure({ how: "fault", fault: error.fault }, error.message, error);
+    if (error instanceof TransportError)
+      return new AttemptFailure({ how: "fault", fault: error.fault }, error.message, error);
     // A fault of ours, in reading: the cause is for the log, not for the client.
     return failure({ how: "malformed" }, "the reply could not be read");
   }

@@ -11,7 +11,7 @@ import {
 import { AttemptFailure } from "@signalbox/router";
 
 /** A JSON reply is read up to this many bytes. */
-export const MAX_REPLY_BYTES = 64 * 1024 * 1024;
+const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 
 const DONE = ReplyEvent.ofText("[DONE]");
 

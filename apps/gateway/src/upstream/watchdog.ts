@@ -9,7 +9,10 @@ export class Watchdog<Phase extends string> {
   #ms = 0;
 
   /** `onFire` is told the phase that took too long, and its limit; `extend` may grant that phase more milliseconds. */
-  constructor(onFire: (phase: Phase, ms: number) => void, extend: (phase: Phase) => number | undefined = () => undefined) {
+  constructor(
+    onFire: (phase: Phase, ms: number) => void,
+    extend: (phase: Phase) => number | undefined = () => undefined,
+  ) {
     this.#onFire = onFire;
     this.#extend = extend;
     this.#alarm = createAlarm(() => this.#fire());
