@@ -227,6 +227,7 @@ class Way implements AttemptEffects<OpenReply> {
     opened.permit.alive(performance.now());
     story.backend = candidate.backend.name;
     story.model = model.name;
+    if (story.model !== story.chosen) story.reason += `; fallback -> ${story.model}`;
     story.status = 200;
     story.firstTokenAt = reply.firstTokenAt;
     this.#started = request.stream;

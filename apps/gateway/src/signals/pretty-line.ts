@@ -29,8 +29,7 @@ export function prettyLine(story: Story): string {
   }
   const { completionTokens } = tokensOf(story);
   const first = `first token ${ms(story.firstTokenAt - story.started)}`;
-  const instead = story.model === story.chosen ? "" : ` (fallback from ${story.chosen})`;
   const mark = story.outcome === "ok" ? "✓" : "✗";
   const end = story.outcome === "ok" ? "" : ` · ${story.code}`;
-  return `${time} ${mark} ${asked}${complexity} → ${story.model} on ${story.backend}${instead}${why} · ${first} · ${completionTokens} tokens${before}${end}`;
+  return `${time} ${mark} ${asked}${complexity} → ${story.model} on ${story.backend}${why} · ${first} · ${completionTokens} tokens${before}${end}`;
 }
