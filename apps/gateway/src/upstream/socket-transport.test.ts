@@ -1,81 +1,30 @@
-import { once } from "node:events";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import type { Transport, TransportError, TransportExchange, TransportRequest, TransportResponse } from "@signalbox/protocol";
+import type { Socket } from "node:net";
+import type { Transport, TransportRequest } from "@signalbox/protocol";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { createSocketTransport, type SocketTransportOptions } from "./socket-transport.ts";
-
-const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-const get: TransportRequest = { method: "GET", path: "/", headers: {}, body: undefined };
-const post: TransportRequest = { method: "POST", path: "/", headers: {}, body: Buffer.from("{}") };
-
-interface Backend {
-  readonly server: Server;
-  readonly url: URL;
-  /** All connections that ever came. */
-  readonly sockets: Socket[];
-  /** What came on all of them. */
-  received: string;
-}
-
-type OnRequest = (socket: Socket, request: string, backend: Backend) => void;
-
-/** A server of raw sockets; `onRequest` is called with each piece that holds the end of a head. */
-async function listen(onRequest: OnRequest, host = "127.0.0.1"): Promise<Backend> {
-  const server = createServer({ noDelay: true });
-  const sockets: Socket[] = [];
-  server.on("connection", (socket) => {
-    sockets.push(socket);
-    socket.on("error", () => {});
-    socket.on("data", (piece: Buffer) => {
-      const text = piece.toString("latin1");
-      backend.received += text;
-      if (text.includes("\r\n\r\n")) onRequest(socket, text, backend);
-    });
-  });
-  server.listen(0, host);
-  await once(server, "listening");
-  onTestFinished(async () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const url = new URL(`http://${host}:${(server.address() as AddressInfo).port}`);
-  const backend: Backend = { server, url, sockets, received: "" };
-  return backend;
-}
-
-function connect(url: URL, more: Partial<SocketTransportOptions> = {}): Transport {
-  const transport = createSocketTransport({ name: "b", url, connectTimeoutMs: 2000, ...more });
-  onTestFinished(() => void transport.close());
-  return transport;
-}
-
-async function text(exchange: TransportExchange): Promise<string> {
-  const response = await exchange.response;
-  return rest(response);
-}
-
-async function rest(response: TransportResponse): Promise<string> {
-  let all = "";
-  for (let piece = await response.read(); piece !== undefined; piece = await response.read()) all += piece.toString("latin1");
-  return all;
-}
-
-async function fault(promise: Promise<unknown>): Promise<TransportError> {
-  return promise.then(
-    () => expect.fail("no fault"),
-    (error) => error,
-  );
-}
-
-const closed = (socket: Socket) => (socket.destroyed ? Promise.resolve() : once(socket, "close"));
-const until = (check: () => unknown) => vi.waitFor(() => expect(check()).toBeTruthy(), { timeout: 5000, interval: 2 });
+import { ALARM_TICK_MS } from "./alarm.ts";
+import {
+  type Backend,
+  closed,
+  connect,
+  fault,
+  get,
+  listen,
+  OK,
+  post,
+  text,
+  until,
+} from "./socket-transport-test-backend.ts";
 
 describe("a request", () => {
   test("is sent with the base path, the host, its headers and its length", async () => {
     const backend = await listen((socket) => socket.write(OK));
     const transport = connect(new URL(`${backend.url.href}base/`));
-    await text(transport.open({ method: "POST", path: "/v1/x?y=1", headers: { "x-a": "ü" }, body: Buffer.from("body") }));
-    expect(backend.received).toBe(`POST /base/v1/x?y=1 HTTP/1.1\r\nhost: ${backend.url.host}\r\nx-a: ü\r\ncontent-length: 4\r\n\r\nbody`);
+    await text(
+      transport.open({ method: "POST", path: "/v1/x?y=1", headers: { "x-a": "ü" }, body: Buffer.from("body") }),
+    );
+    expect(backend.received).toBe(
+      `POST /base/v1/x?y=1 HTTP/1.1\r\nhost: ${backend.url.host}\r\nx-a: ü\r\ncontent-length: 4\r\n\r\nbody`,
+    );
   });
 
   test("without a body has no length if it is a GET, and none of bytes if it is a POST", async () => {
@@ -134,7 +83,7 @@ describe("a connection", () => {
     expect(backend.sockets).toHaveLength(1);
   });
 
-  test("serves one request at a time; the one used last is used first", async () => {
+  test("serves one request at a time", async () => {
     const backend = await listen((socket, request) => {
       if (!request.includes("/held")) socket.write(OK);
     });
@@ -145,8 +94,22 @@ describe("a connection", () => {
     expect(backend.sockets).toHaveLength(2);
     backend.sockets[0]!.write(OK);
     expect(await text(held)).toBe("ok");
-    expect(await text(transport.open({ ...get, path: "/held-not", method: "GET", headers: { "x-a": "1" } }).abort() ?? transport.open(get))).toBe("ok");
-    expect(backend.sockets.length).toBeLessThanOrEqual(3);
+  });
+
+  test("that was used last is used first", async () => {
+    const used: Socket[] = [];
+    const backend = await listen((socket, request) => {
+      used.push(socket);
+      if (!request.includes("/held")) socket.write(OK);
+    });
+    const transport = connect(backend.url);
+    const held = transport.open({ ...get, path: "/held" });
+    await until(() => used.length === 1);
+    await text(transport.open(get));
+    used[0]!.write(OK);
+    await text(held);
+    await text(transport.open(get));
+    expect(used[2]).toBe(used[0]);
   });
 
   const notKept: Record<string, string> = {
@@ -175,26 +138,28 @@ describe("a connection", () => {
     expect(await text(transport.open(post))).toBe("ok");
   });
 
-  test("that is idle is let go sooner than the backend said that it would close it", async () => {
-    const backend = await listen((socket) => socket.write("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1, max=100\r\ncontent-length: 2\r\n\r\nok"));
-    const transport = connect(backend.url);
-    await text(transport.open(post));
-    const idleSince = performance.now();
-    await closed(backend.sockets[0]!);
-    const idle = performance.now() - idleSince;
-    expect(idle).toBeGreaterThan(300);
-    expect(idle).toBeLessThan(990);
-  });
-
-  test("that is idle is let go after four seconds, whatever longer time the backend promises", async () => {
-    const backend = await listen((socket) => socket.write("HTTP/1.1 200 OK\r\nkeep-alive: timeout=75\r\ncontent-length: 2\r\n\r\nok"));
-    const transport = connect(backend.url);
-    await text(transport.open(post));
-    const idleSince = performance.now();
-    await closed(backend.sockets[0]!);
-    expect(performance.now() - idleSince).toBeGreaterThan(3900);
-    expect(performance.now() - idleSince).toBeLessThan(4600);
-  });
+  const idleTimes: readonly [what: string, header: string, ms: number][] = [
+    ["after four seconds", "x-a: 1", 4000],
+    ["after four seconds, whatever longer time the backend promises", "keep-alive: timeout=75", 4000],
+    ["a second before the backend closes it", "Keep-Alive: max=100, timeout=3", 2000],
+    ["after half of a time that is as short as that", "keep-alive: timeout=1", 500],
+  ];
+  for (const [what, header, ms] of idleTimes) {
+    test(`that is idle is let go ${what}`, async () => {
+      vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
+      onTestFinished(() => void vi.useRealTimers());
+      const backend = await listen((socket) =>
+        socket.write(`HTTP/1.1 200 OK\r\n${header}\r\ncontent-length: 2\r\n\r\nok`),
+      );
+      const transport = connect(backend.url);
+      await text(transport.open(post));
+      vi.advanceTimersByTime(ms - 10);
+      await text(transport.open(post));
+      expect(backend.sockets).toHaveLength(1);
+      vi.advanceTimersByTime(ms + ALARM_TICK_MS);
+      await closed(backend.sockets[0]!);
+    });
+  }
 
   test("is not used again while the request is still being sent", async () => {
     const backend = await listen((socket) => {
@@ -293,233 +258,6 @@ describe("an idle connection that the backend closes", () => {
     await text(transport.open(get));
     expect(await fault(transport.open(get).response)).toMatchObject({ fault: "reset" });
     expect(requests).toBe(3);
-  });
-});
-
-describe("a fault", () => {
-  const answers: readonly [what: string, answer: (socket: Socket) => void, fault: string][] = [
-    ["a close in place of an answer", (socket) => socket.end(), "reset"],
-    ["a reset in place of an answer", (socket) => socket.resetAndDestroy(), "reset"],
-    ["a close inside the head", (socket) => socket.end("HTTP/1.1 200 OK\r\ncontent-"), "reset"],
-    ["a close behind an interim response", (socket) => socket.end("HTTP/1.1 100 Continue\r\n\r\n"), "reset"],
-    ["an answer that is not HTTP", (socket) => socket.write("+PONG\r\n"), "malformed"],
-    ["two lengths", (socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx"), "malformed"],
-  ];
-  for (const [what, answer, expected] of answers) {
-    test(`is ${expected}: ${what}`, async () => {
-      const backend = await listen(answer);
-      const error = await fault(connect(backend.url).open(post).response);
-      expect(error).toMatchObject({ name: "TransportError", fault: expected, message: expect.stringMatching(/^b: /) });
-      await closed(backend.sockets[0]!);
-    });
-  }
-
-  const bodies: readonly [what: string, head: string, end: (socket: Socket) => void][] = [
-    ["a close inside a body of known length", "content-length: 10", (socket) => socket.end()],
-    ["a reset inside a body of known length", "content-length: 10", (socket) => socket.resetAndDestroy()],
-    ["a close inside a chunk", "transfer-encoding: chunked", (socket) => socket.end("9\r\nabc")],
-    ["a close before the last chunk", "transfer-encoding: chunked", (socket) => socket.end("3\r\nabc\r\n")],
-    ["a reset of a body without length", "x-a: 1", (socket) => socket.resetAndDestroy()],
-  ];
-  for (const [what, head, end] of bodies) {
-    test(`is cut: ${what}`, async () => {
-      const backend = await listen((socket) => socket.write(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n`));
-      const response = await connect(backend.url).open(post).response;
-      end(backend.sockets[0]!);
-      expect(await fault(rest(response))).toMatchObject({ fault: "cut", message: expect.stringMatching(/^b: .*inside the reply/) });
-      expect(await fault(response.read())).toMatchObject({ fault: "cut" });
-    });
-  }
-
-  test("is malformed inside a body, after the good part of it", async () => {
-    const backend = await listen((socket) => socket.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n"));
-    const response = await connect(backend.url).open(post).response;
-    expect(String(await response.read())).toBe("abc");
-    expect(await fault(response.read())).toMatchObject({ fault: "malformed" });
-  });
-
-  test("is none where a body without length ends with the connection", async () => {
-    const backend = await listen((socket) => socket.end("HTTP/1.1 200 OK\r\n\r\nall of it"));
-    expect(await text(connect(backend.url).open(post))).toBe("all of it");
-  });
-
-  test("is connect when nobody listens, by address and by name", async () => {
-    const backend = await listen(() => {});
-    backend.server.close();
-    await once(backend.server, "close");
-    for (const host of ["127.0.0.1", "localhost"]) {
-      const error = await fault(connect(new URL(`http://${host}:${backend.url.port}`)).open(post).response);
-      expect(error).toMatchObject({ fault: "connect", message: "b: connect failed (ECONNREFUSED)" });
-    }
-  });
-
-  test("is connect when the name is unknown", async () => {
-    const error = await fault(connect(new URL("http://nobody.invalid")).open(post).response);
-    expect(error).toMatchObject({ fault: "connect", message: expect.stringMatching(/^b: connect failed \((ENOTFOUND|EAI_AGAIN)\)$/) });
-  });
-
-  test("is connect, in time, when nobody takes the connection", async () => {
-    const { url, fill } = await fullBacklog();
-    await fill();
-    const began = performance.now();
-    const error = await fault(connect(url, { connectTimeoutMs: 200 }).open(post).response);
-    const ms = performance.now() - began;
-    expect(error).toMatchObject({ fault: "connect", message: "b: no connection within 200 ms" });
-    expect(ms).toBeGreaterThanOrEqual(200);
-    expect(ms).toBeLessThan(400);
-  });
-
-  test("is found by name where only IPv4 listens", async () => {
-    const backend = await listen((socket) => socket.write(OK));
-    expect(await text(connect(new URL(`http://localhost:${backend.url.port}`)).open(post))).toBe("ok");
-  });
-});
-
-/** TLS to a server that takes the connection and says nothing: a connection that is never made. */
-async function fullBacklog(): Promise<{ url: URL; fill: () => Promise<void> }> {
-  const backend = await listen(() => {});
-  return { url: new URL(`https://127.0.0.1:${backend.url.port}`), fill: async () => {} };
-}
-
-describe("an abort", () => {
-  test("before the connection is there, by address and by name, leaves nothing behind", async () => {
-    const backend = await listen((socket) => socket.write(OK));
-    for (const host of ["127.0.0.1", "localhost"]) {
-      const transport = connect(new URL(`http://${host}:${backend.url.port}`));
-      const exchange = transport.open(post);
-      exchange.abort();
-      expect(await fault(exchange.response)).toMatchObject({ fault: "aborted", message: "b: aborted" });
-      await transport.close();
-    }
-    expect(backend.received).toBe("");
-  });
-
-  test("inside the TLS handshake closes the connection", async () => {
-    const { url } = await fullBacklog();
-    const transport = connect(url);
-    const exchange = transport.open(post);
-    await new Promise(setImmediate);
-    exchange.abort();
-    expect(await fault(exchange.response)).toMatchObject({ fault: "aborted" });
-    await transport.close();
-  });
-
-  test("before the answer, inside the head and inside the body closes the connection", async () => {
-    for (const answer of ["", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab"]) {
-      const backend = await listen((socket) => socket.write(answer));
-      const exchange = connect(backend.url).open(post);
-      await until(() => backend.received.length > 0);
-      if (answer.endsWith("ab")) {
-        const response = await exchange.response;
-        expect(String(await response.read())).toBe("ab");
-        const reading = fault(response.read());
-        exchange.abort();
-        expect(await reading).toMatchObject({ fault: "aborted" });
-        expect(await fault(response.read())).toMatchObject({ fault: "aborted" });
-      } else {
-        exchange.abort();
-        expect(await fault(exchange.response)).toMatchObject({ fault: "aborted" });
-      }
-      await closed(backend.sockets[0]!);
-    }
-  });
-
-  test("while the request is being sent closes the connection", async () => {
-    const backend = await listen((socket) => socket.pause());
-    const exchange = connect(backend.url).open({ ...post, body: Buffer.alloc(32 * 1024 * 1024) });
-    await until(() => backend.sockets.length > 0 && backend.received.length > 0);
-    exchange.abort();
-    expect(await fault(exchange.response)).toMatchObject({ fault: "aborted" });
-    backend.sockets[0]!.resume();
-    await closed(backend.sockets[0]!);
-  });
-
-  test("throws away what was read ahead", async () => {
-    const backend = await listen((socket) => socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n${"x".repeat(1000)}`));
-    const exchange = connect(backend.url).open(post);
-    const response = await exchange.response;
-    exchange.abort();
-    expect(await fault(response.read())).toMatchObject({ fault: "aborted" });
-  });
-
-  test("nobody waits for is no unhandled rejection", async () => {
-    const unhandled = vi.fn();
-    process.on("unhandledRejection", unhandled);
-    onTestFinished(() => void process.off("unhandledRejection", unhandled));
-    const backend = await listen(() => {});
-    connect(backend.url).open(post).abort();
-    await new Promise(setImmediate);
-    await new Promise(setImmediate);
-    expect(unhandled).not.toHaveBeenCalled();
-  });
-
-  test("after the end leaves the connection to the next request", async () => {
-    const backend = await listen((socket) => socket.write(OK));
-    const transport = connect(backend.url);
-    const first = transport.open(post);
-    await text(first);
-    const second = transport.open(post);
-    first.abort();
-    expect(await text(second)).toBe("ok");
-    expect(backend.sockets).toHaveLength(1);
-  });
-});
-
-describe("a reader that does not read", () => {
-  const SIZE = 64 * 1024 * 1024;
-  const bigHead = `HTTP/1.1 200 OK\r\ncontent-length: ${SIZE}\r\n\r\n`;
-
-  async function unread(): Promise<{ backend: Backend; transport: Transport; exchange: TransportExchange; response: TransportResponse }> {
-    const backend = await listen((socket, request) => {
-      if (request.includes("/small")) return void socket.write(OK);
-      socket.write(bigHead);
-      socket.write(Buffer.alloc(SIZE, "x"));
-    });
-    const transport = connect(backend.url);
-    const exchange = transport.open(post);
-    const response = await exchange.response;
-    let before = -1;
-    // What the kernel holds is not ours: the backend's socket stands still when it and our read-ahead are full.
-    await until(() => {
-      const sent = backend.sockets[0]!.bytesWritten - backend.sockets[0]!.writableLength;
-      const still = sent === before && sent > 0;
-      before = sent;
-      return still;
-    });
-    return { backend, transport, exchange, response };
-  }
-
-  test("pauses the backend: a bounded amount is read ahead, and all of it comes when it reads on", async () => {
-    const { response, transport } = await unread();
-    const { queued } = response as unknown as { queued: number };
-    expect(queued).toBeGreaterThan(0);
-    expect(queued).toBeLessThan(130 * 1024);
-    let length = 0;
-    for (let piece = await response.read(); piece !== undefined; piece = await response.read()) length += piece.length;
-    expect(length).toBe(SIZE);
-    expect(await text(transport.open({ ...post, path: "/small" }))).toBe("ok");
-  });
-
-  test("and then aborts closes the paused connection", async () => {
-    const { backend, exchange, response } = await unread();
-    exchange.abort();
-    await closed(backend.sockets[0]!);
-    expect(await fault(response.read())).toMatchObject({ fault: "aborted" });
-  });
-
-  test("finds out that the backend is gone when it reads on", async () => {
-    const { backend, response } = await unread();
-    backend.sockets[0]!.resetAndDestroy();
-    expect(await fault(rest(response))).toMatchObject({ fault: "cut" });
-  });
-
-  test("gets a small answer from memory, long after its connection went to others", async () => {
-    const backend = await listen((socket) => socket.write(OK));
-    const transport = connect(backend.url);
-    const response = await transport.open(post).response;
-    for (let count = 0; count < 3; count++) expect(await text(transport.open(post))).toBe("ok");
-    expect(await rest(response)).toBe("ok");
-    expect(backend.sockets).toHaveLength(1);
   });
 });
 

@@ -299,7 +299,7 @@ class Connection {
     const { name } = this.#pool.options;
     const what = error === undefined ? "closed by the backend" : reasonOf(error);
     // With TLS 1.3 a backend refuses our certificate only after we have taken the connection for made.
-    const refused = error?.code?.startsWith("ERR_SSL") === true && !this.#anyBytes;
+    const refused = error !== undefined && !this.#anyBytes && sslReason(error) !== undefined;
     if (!this.#connected || refused) return new TransportError("connect", `${name}: connect failed (${what})`, error);
     if (exchange.status !== 0)
       return new TransportError("cut", `${name}: the connection broke inside the reply (${what})`, error);
@@ -330,10 +330,15 @@ function idleTime(hint: string | string[] | undefined): number {
   return Math.min(KEEP_ALIVE_MS, ms - Math.min(KEEP_ALIVE_MARGIN_MS, ms / 2));
 }
 
+/** OpenSSL's own words in a message like `write EPROTO 00..:error:0A00010B:SSL routines:tls_get_more_records:wrong version number:...`. */
+function sslReason({ message }: Error): string | undefined {
+  return /:SSL routines:[^:]*:([^:]{1,200})/.exec(message)?.[1];
+}
+
 /** What an operator is told of an error: its code, and for TLS what is wrong. */
 function reasonOf(error: NodeJS.ErrnoException & { reason?: unknown }): string {
-  const { code, reason, message } = error;
-  if (code === undefined) return message;
-  if (typeof reason === "string" && reason !== "") return `${code}: ${reason.slice(0, 200)}`;
-  return code;
+  const { code, message } = error;
+  const reason = sslReason(error) ?? (typeof error.reason === "string" ? error.reason.slice(0, 200) : undefined);
+  if (code === undefined) return reason ?? message;
+  return reason === undefined ? code : `${code}: ${reason}`;
 }
