@@ -8,7 +8,9 @@ import { createServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { connect, fault, listen, OK, post, text } from "./socket-transport-test-backend.ts";
 
-const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
+/** Where it is not on PATH these tests are skipped. */
+const openssl = "openssl";
+const hasOpenssl = spawnSync(openssl, ["version"]).status === 0;
 const skipped = hasOpenssl ? "" : " (skipped: no openssl on PATH to make certificates with)";
 
 interface Pair {
@@ -30,7 +32,7 @@ describe.skipIf(!hasOpenssl)(`over TLS${skipped}`, () => {
     args.push("-subj", `/CN=${name}`, "-keyout", file("key"), "-out", file("pem"));
     for (const extension of extensions) args.push("-addext", extension);
     if (issuer !== undefined) args.push("-CA", file("pem", issuer), "-CAkey", file("key", issuer));
-    execFileSync("openssl", args, { stdio: "pipe" });
+    execFileSync(openssl, args, { stdio: "pipe" });
     return { cert: readFileSync(file("pem"), "utf8"), key: readFileSync(file("key"), "utf8") };
   }
 
