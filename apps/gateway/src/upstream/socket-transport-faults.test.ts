@@ -94,13 +94,14 @@ describe("a fault", () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
     onTestFinished(() => void vi.useRealTimers());
     const backend = await listen(() => {});
+    const arrived = once(backend.server, "connection");
     // A server that never answers the handshake.
     const exchange = connect(new URL(`https://127.0.0.1:${backend.url.port}`), { connectTimeoutMs: 200 }).open(post);
     let settled = false;
     const failing = fault(exchange.response).finally(() => {
       settled = true;
     });
-    await until(() => backend.sockets.length === 1);
+    await arrived;
     vi.advanceTimersByTime(199);
     await new Promise(setImmediate);
     expect(settled).toBe(false);
