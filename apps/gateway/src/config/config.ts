@@ -64,7 +64,7 @@ export interface BackendConfig {
   readonly timeouts: BackendTimeouts;
 }
 
-/** PEM texts, as undici's and Node's `connect` options take them. */
+/** PEM texts, as Node's `connect` options take them. */
 export interface TlsOptions {
   readonly ca?: string;
   readonly cert?: string;
