@@ -1,4 +1,5 @@
 import { GatewayError } from "@signalbox/protocol";
+import { twoDecimals } from "./classifier.ts";
 import { describeMatch, matches, namesModel } from "./conditions.ts";
 import { type Features, readFeatures } from "./features.ts";
 import { filterChain } from "./filter-chain.ts";
@@ -99,7 +100,7 @@ function serve(policy: Policy, choice: Choice, features: Features): Decision {
   if (assessment !== undefined) {
     const { score, complexity } = assessment;
     reasons.push(
-      `complexity ${complexity}, score ${score.toFixed(2)}: ${assessment.reasons.join("; ") || "no signal"}`,
+      `complexity ${complexity}, score ${twoDecimals(score)}: ${assessment.reasons.join("; ") || "no signal"}`,
     );
   }
   reasons.push(...dropped);

@@ -31,15 +31,27 @@ interface Entry {
 }
 
 const KEY = 3;
+/** The first letters of a word in lower case as one number: looked up without making a string. */
+function keyAt(text: string, from: number): number {
+  return (
+    lower(text.charCodeAt(from)) | (lower(text.charCodeAt(from + 1)) << 8) | (lower(text.charCodeAt(from + 2)) << 16)
+  );
+}
+
+function lower(code: number): number {
+  return code >= 65 && code <= 90 ? code + 32 : code;
+}
+
+const longCourtesies = new Set([...courtesies].filter((word) => word.length >= KEY).map((word) => keyAt(word, 0)));
 const entryCount = wordGroups.reduce((sum, group) => sum + group.stems.length + group.chinese.length, 0);
 const [stemsByKey, chineseByFirst] = indexEntries();
 
-function indexEntries(): [Map<string, Entry[]>, Map<number, Entry[]>] {
-  const stems = new Map<string, Entry[]>();
+function indexEntries(): [Map<number, Entry[]>, Map<number, Entry[]>] {
+  const stems = new Map<number, Entry[]>();
   const chinese = new Map<number, Entry[]>();
   let id = 0;
   wordGroups.forEach((group, index) => {
-    for (const stem of group.stems) push(stems, stem.slice(0, KEY), { stem, group: index, id: id++ });
+    for (const stem of group.stems) push(stems, keyAt(stem, 0), { stem, group: index, id: id++ });
     for (const stem of group.chinese) push(chinese, stem.charCodeAt(0), { stem, group: index, id: id++ });
   });
   return [stems, chinese];
@@ -82,16 +94,19 @@ function scan(text: string, shape: TextShape, seen: Uint8Array): void {
   const { length } = text;
   let index = 0;
   let lineStart = 0;
-  let firstWord = "";
+  let firstFrom = -1;
+  let firstTo = -1;
   let lastMark = 0;
   let sentence = shape.words;
-  let previous = "";
+  let afterHow = false;
   while (index <= length) {
     const code = index < length ? text.charCodeAt(index) : 10;
     if (code === 10) {
-      endLine(text, lineStart, index, firstWord, lastMark, shape);
+      if (lastMark !== 0)
+        endLine(text, lineStart, index, text.slice(firstFrom, firstTo).toLowerCase(), lastMark, shape);
       lineStart = index + 1;
-      firstWord = "";
+      firstFrom = -1;
+      firstTo = -1;
       lastMark = 0;
       index++;
       continue;
@@ -101,11 +116,15 @@ function scan(text: string, shape: TextShape, seen: Uint8Array): void {
       const from = index++;
       while (index < length && isWordPart(text.charCodeAt(index))) index++;
       lastMark = 97;
-      const word = text.slice(from, index).toLowerCase();
-      if (firstWord === "") firstWord = word;
-      if (previous === "how" && (word === "many" || word === "much")) shape.amountsAsked++;
-      previous = word;
-      countWord(word, shape, seen);
+      if (firstFrom < 0) {
+        firstFrom = from;
+        firstTo = index;
+      }
+      const size = index - from;
+      const key = size >= KEY ? keyAt(text, from) : 0;
+      if (afterHow && size === 4 && isAmount(text, from, key)) shape.amountsAsked++;
+      afterHow = size === 3 && key === HOW;
+      countWord(text, from, index, key, shape, seen);
     } else if (isDigit(code)) {
       while (index < length && isNumberPart(text, index)) index++;
       shape.numbers++;
@@ -121,12 +140,34 @@ function scan(text: string, shape: TextShape, seen: Uint8Array): void {
   }
 }
 
-function countWord(word: string, shape: TextShape, seen: Uint8Array): void {
-  if (courtesies.has(word)) return;
+const HOW = keyAt("how", 0);
+const MANY = keyAt("many", 0);
+const MUCH = keyAt("much", 0);
+
+/** `many` or `much`, of four letters whose first three are `key`. */
+function isAmount(text: string, from: number, key: number): boolean {
+  const last = lower(text.charCodeAt(from + 3));
+  return (key === MANY && last === 121) || (key === MUCH && last === 104);
+}
+
+/** Makes a string of the word only when its first letters may be those of a known one. */
+function countWord(text: string, from: number, to: number, key: number, shape: TextShape, seen: Uint8Array): void {
+  const size = to - from;
+  if (size < KEY) {
+    if (!courtesies.has(text.slice(from, to).toLowerCase())) shape.words++;
+    return;
+  }
+  const entries = stemsByKey.get(key);
+  const mayBeCourtesy = longCourtesies.has(key);
+  if (entries === undefined && !mayBeCourtesy) {
+    shape.words++;
+    if (size > 8) shape.longWords++;
+    return;
+  }
+  const word = text.slice(from, to).toLowerCase();
+  if (mayBeCourtesy && courtesies.has(word)) return;
   shape.words++;
-  if (word.length > 8) shape.longWords++;
-  if (word.length < KEY) return;
-  const entries = stemsByKey.get(word.slice(0, KEY));
+  if (size > 8) shape.longWords++;
   if (entries === undefined) return;
   for (const { stem, group, id } of entries) {
     // Short stems are whole words: `plan` is not `planet`.
@@ -160,7 +201,6 @@ function countMark(text: string, index: number, code: number, shape: TextShape):
 }
 
 function endLine(text: string, start: number, end: number, first: string, lastMark: number, shape: TextShape): void {
-  if (lastMark === 0) return;
   shape.lines++;
   let index = start;
   while (index < end && text.charCodeAt(index) <= 32) index++;

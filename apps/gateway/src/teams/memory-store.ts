@@ -90,10 +90,16 @@ function dropExpired(open: Bag<MemoryReservation>, now: number): void {
   }
 }
 
-function stateOf(team: Team, usage: Usage, now: number): LimitState {
-  const requests = usage.requests && allowance(usage.requests, team.limits.requests!.limit, now);
-  const tokens = usage.tokens && allowance(usage.tokens, team.limits.tokens!.limit, now);
-  return { ...(requests && { requests }), ...(tokens && { tokens }) };
+function stateOf({ limits }: Team, usage: Usage, now: number): LimitState {
+  const { requests, tokens } = usage;
+  if (requests !== undefined && tokens !== undefined) {
+    return {
+      requests: allowance(requests, limits.requests!.limit, now),
+      tokens: allowance(tokens, limits.tokens!.limit, now),
+    };
+  }
+  if (requests !== undefined) return { requests: allowance(requests, limits.requests!.limit, now) };
+  return tokens === undefined ? {} : { tokens: allowance(tokens, limits.tokens!.limit, now) };
 }
 
 function allowance(window: SlidingWindow, limit: number, now: number): Allowance {
