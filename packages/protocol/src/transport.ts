@@ -10,7 +10,10 @@ export interface TransportRequest {
   readonly method: "GET" | "POST";
   /** Path and query, beginning with a slash; appended to the backend's own base path. */
   readonly path: string;
-  readonly headers: Record<string, string>;
+  /** Best the same object for every request: what is made of it is kept. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Sent as `x-request-id`, in place of one in `headers`. */
+  readonly requestId?: string | undefined;
   readonly body: Uint8Array | undefined;
 }
 

@@ -196,7 +196,8 @@ class Way implements AttemptEffects<OpenReply> {
     return openAttempt({
       transport,
       path,
-      headers: { ...backend.headers, "x-request-id": this.#story.id },
+      headers: backend.headers,
+      requestId: this.#story.id,
       body: upstreamBody(request, kind, model, upstreamModel),
       cancellation: this.#cancellation,
       options: {

@@ -45,7 +45,8 @@ interface AttemptLimits {
 export interface AttemptRequest {
   readonly transport: Transport;
   readonly path: string;
-  readonly headers: Record<string, string>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly requestId: string;
   readonly body: Buffer;
   readonly options: ReplyOptions;
   readonly limits: AttemptLimits;
@@ -111,6 +112,7 @@ class Attempt implements ReadWatch {
       method: "POST",
       path: request.path,
       headers: request.headers,
+      requestId: request.requestId,
       body: request.body,
     });
     request.cancellation.listen(() => this.#exchange.abort());

@@ -53,6 +53,16 @@ class Pool {
   #closed: PromiseWithResolvers<void> | undefined;
   #secureContext: SecureContext | undefined;
 
+  /** The fixed head made last: nearly always the one that is wanted next. */
+  #knownHead:
+    | {
+        readonly method: string;
+        readonly path: string;
+        readonly headers: Readonly<Record<string, string>>;
+        readonly text: string;
+      }
+    | undefined;
+
   constructor(options: SocketTransportOptions) {
     this.options = options;
     this.#host = options.url.host;
@@ -92,7 +102,25 @@ class Pool {
   }
 
   /** A request's head, `content-length` and blank line included; undefined = something in it would not stay where it is. */
-  #head({ method, path, headers, body }: TransportRequest): string | undefined {
+  #head({ method, path, headers, requestId, body }: TransportRequest): string | undefined {
+    const known = this.#knownHead;
+    let fixed = known?.text;
+    if (known === undefined || known.headers !== headers || known.path !== path || known.method !== method) {
+      fixed = this.#fixedHead(method, path, headers);
+      if (fixed !== undefined) this.#knownHead = { method, path, headers, text: fixed };
+    }
+    if (fixed === undefined) return undefined;
+    if (requestId !== undefined) {
+      const line = `x-request-id: ${requestId}`;
+      if (!HEADER_LINE.test(line)) return undefined;
+      fixed += `${line}\r\n`;
+    }
+    if (body === undefined && method === "GET") return `${fixed}\r\n`;
+    return `${fixed}content-length: ${body?.length ?? 0}\r\n\r\n`;
+  }
+
+  /** What is the same in every request with these headers to this path. */
+  #fixedHead(method: string, path: string, headers: Readonly<Record<string, string>>): string | undefined {
     if (!PATH.test(path)) return undefined;
     let text = `${method} ${this.#basePath}${path} HTTP/1.1\r\nhost: ${this.#host}\r\n`;
     for (const name in headers) {
@@ -100,8 +128,7 @@ class Pool {
       if (!HEADER_LINE.test(line)) return undefined;
       text += `${line}\r\n`;
     }
-    if (body === undefined && method === "GET") return `${text}\r\n`;
-    return `${text}content-length: ${body?.length ?? 0}\r\n\r\n`;
+    return text;
   }
 
   release(connection: Connection): void {
