@@ -2,8 +2,9 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Contender, type RunningContender, startIn } from "./contenders.ts";
 import type { LoadJob, LoadResult } from "./load.ts";
@@ -11,12 +12,15 @@ import { accepts, cpuMicroseconds, freePort, start, waitFor, whyNotPinned } from
 import { median, ratioOf, table } from "./rounds.ts";
 import type { Pace } from "./upstream.ts";
 
+const awakeScript = fileURLToPath(import.meta.resolve("./awake.ts"));
+
 /** What was asked for on the command line. */
 export interface Options {
   readonly json: string | undefined;
   readonly quick: boolean;
   readonly gate: boolean;
   readonly glued: boolean;
+  readonly awake: boolean;
   readonly rounds: number;
 }
 
@@ -24,6 +28,7 @@ const usage = `
   --quick        a short version: fewer rounds, less exact
   --rounds N     rounds instead of 5 (3 with --quick)
   --glued        streams: measure events that come four at a time, too
+  --awake        requests: load and upstream never sleep, so that no contender pays for waking them up
   --json FILE    write the figures to a file
   --gate         exit with 1 where a limit is not kept`;
 
@@ -36,6 +41,7 @@ export function readOptions(): Options {
         quick: { type: "boolean", default: false },
         gate: { type: "boolean", default: false },
         glued: { type: "boolean", default: false },
+        awake: { type: "boolean", default: false },
         rounds: { type: "string" },
       },
       // `pnpm bench:overhead -- --quick` hands the dashes on.
@@ -43,7 +49,14 @@ export function readOptions(): Options {
     });
     const rounds = Number(values.rounds ?? (values.quick ? 3 : 5));
     if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds is a whole number of at least 1");
-    return { json: values.json, quick: values.quick, gate: values.gate, glued: values.glued, rounds };
+    return {
+      json: values.json,
+      quick: values.quick,
+      gate: values.gate,
+      glued: values.glued,
+      awake: values.awake,
+      rounds,
+    };
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n${usage}`);
     process.exit(2);
@@ -62,7 +75,11 @@ export interface Harness {
 }
 
 /** Runs a bench; every process and file it made is gone afterwards. A failure ends the process with 1 and a message. */
-export async function runBench(name: string, bench: (harness: Harness) => Promise<void>): Promise<void> {
+export async function runBench(
+  name: string,
+  bench: (harness: Harness) => Promise<void>,
+  { awake = false }: { readonly awake?: boolean } = {},
+): Promise<void> {
   if (process.platform !== "linux") {
     console.error(`${name}: CPU time is read from /proc, so this bench needs Linux`);
     process.exit(1);
@@ -73,7 +90,7 @@ export async function runBench(name: string, bench: (harness: Harness) => Promis
   const problem = whyNotPinned();
   console.log(problem === undefined ? "measured on core 0, load and upstream on core 1" : `NOT PINNED: ${problem}`);
   try {
-    await bench(await startHarness(folder));
+    await bench(await startHarness(folder, awake));
   } catch (error) {
     console.error(`${name} failed: ${error instanceof Error ? error.message : error}`);
     printLogs(folder);
@@ -90,10 +107,10 @@ function printLogs(folder: string): void {
   }
 }
 
-async function startHarness(folder: string): Promise<Harness> {
+async function startHarness(folder: string, awake: boolean): Promise<Harness> {
   const upstreamPort = await freePort();
-  const upstream = startOther("upstream.ts", String(upstreamPort));
-  const generator = startOther("load.ts");
+  const upstream = startOther(awake ? awakeScript : "upstream.ts", String(upstreamPort));
+  const generator = awake ? upstream : startOther("load.ts");
   const ended = Promise.race([endOf("upstream", upstream), endOf("load generator", generator)]);
   ended.catch(() => undefined);
   await waitFor("upstream", upstream, () => accepts(upstreamPort));
@@ -111,7 +128,7 @@ async function startHarness(folder: string): Promise<Harness> {
 }
 
 function startOther(file: string, ...args: string[]): ChildProcess {
-  const command = [process.execPath, join(import.meta.dirname, file), ...args];
+  const command = [process.execPath, resolve(import.meta.dirname, file), ...args];
   return start("others", command, ["ignore", "inherit", "inherit", "ipc"]);
 }
 

@@ -111,7 +111,8 @@ function serve(socket: Socket): void {
 
 setInterval(writeDue, 1);
 process.on("message", (message) => {
-  pace = message as Pace;
+  // A job is for the load generator, which may live in the same process.
+  if (!("do" in (message as object))) pace = message as Pace;
 });
 process.on("disconnect", () => process.exit());
 createServer(serve).listen(Number(process.argv[2]), "127.0.0.1", 4_096);
