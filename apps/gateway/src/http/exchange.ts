@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { GatewayError } from "@signalbox/protocol";
 import type { Context } from "hono";
+import { writeLater } from "../runtime/write-later.ts";
 
 /** A response's headers, as a flat list of names and values (Node's cheapest form). */
 export type HeaderList = string[];
@@ -133,9 +134,12 @@ class NodeExchange implements HttpExchange {
     if (outgoing.headersSent || outgoing.destroyed) return;
     const length = Buffer.byteLength(body);
     headers.push("content-length", String(length));
-    outgoing.writeHead(status, headers);
-    // Text leaves in one piece with the head (a buffer would be a second one), and plain ASCII needs no encoding.
-    outgoing.end(body, length === body.length ? "latin1" : "utf8");
+    writeLater(() => {
+      if (outgoing.headersSent || outgoing.destroyed) return;
+      outgoing.writeHead(status, headers);
+      // Text leaves in one piece with the head (a buffer would be a second one), and plain ASCII needs no encoding.
+      outgoing.end(body, length === body.length ? "latin1" : "utf8");
+    });
   }
 
   start(status: number, headers: HeaderList): void {

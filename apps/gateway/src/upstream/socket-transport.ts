@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
 import { type Transport, TransportError, type TransportRequest } from "@signalbox/protocol";
+import { writeLater } from "../runtime/write-later.ts";
 import { type Alarm, createAlarm } from "./alarm.ts";
 import { Exchange, READ_AHEAD_BYTES } from "./socket-transport-exchange.ts";
 
@@ -238,7 +239,10 @@ class Connection {
       const joined = Buffer.allocUnsafe(head.length + body.length);
       joined.write(head, 0, "latin1");
       joined.set(body, head.length);
-      this.#socket.write(joined);
+      writeLater(() => {
+        // It may have been given up by now.
+        if (this.#exchange === exchange) this.#socket.write(joined);
+      });
     } else {
       this.#socket.write(head, "latin1");
       this.#socket.write(body);

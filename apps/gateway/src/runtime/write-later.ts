@@ -1,0 +1,17 @@
+/** What is to be written at the end of this turn of the event loop, in order. */
+let waiting: (() => void)[] = [];
+
+function flush(): void {
+  const batch = waiting;
+  waiting = [];
+  for (const write of batch) write();
+}
+
+/**
+ * Runs `write` when everything that the event loop has read in this turn has been worked on, together with the other
+ * writes of the turn: a peer that sleeps is then woken once for many requests, and each step's code runs in a row. Adds no
+ * wait of its own: an idle process comes to the end of its turn at once. `write` must not throw.
+ */
+export function writeLater(write: () => void): void {
+  if (waiting.push(write) === 1) setImmediate(flush);
+}
