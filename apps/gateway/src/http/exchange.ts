@@ -134,11 +134,11 @@ class NodeExchange implements HttpExchange {
     if (outgoing.headersSent || outgoing.destroyed) return;
     const length = Buffer.byteLength(body);
     headers.push("content-length", String(length));
+    // At once, since it throws at a header that cannot be sent; the bytes leave with the body.
+    outgoing.writeHead(status, headers);
+    // Text leaves in one piece with the head (a buffer would be a second one), and plain ASCII needs no encoding.
     writeLater(() => {
-      if (outgoing.headersSent || outgoing.destroyed) return;
-      outgoing.writeHead(status, headers);
-      // Text leaves in one piece with the head (a buffer would be a second one), and plain ASCII needs no encoding.
-      outgoing.end(body, length === body.length ? "latin1" : "utf8");
+      if (!outgoing.destroyed) outgoing.end(body, length === body.length ? "latin1" : "utf8");
     });
   }
 
