@@ -6,9 +6,20 @@ export {
   GatewayError,
   type GatewayErrorOptions,
 } from "./errors.ts";
-export { type JsonCaps, type JsonMember, scanMembers, spliceMembers } from "./json-members.ts";
+export {
+  type JsonCaps,
+  type JsonMember,
+  type JsonSpan,
+  type MemberEdits,
+  scanElements,
+  scanMembers,
+  scanMembersAt,
+  spliceElements,
+  spliceMembers,
+} from "./json-members.ts";
 export { createLedger, type EventKind, type Ledger } from "./ledger.ts";
 export type { FailureCause, Outcome, OutcomeKind, UpstreamError } from "./outcome.ts";
+export { type ReasoningPlace, reasoningFields, reasoningPlaces } from "./reasoning-place.ts";
 export { type Reply, ReplyEvent } from "./reply.ts";
 export {
   type AnyRequest,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { GatewayError, scanMembers, spliceMembers } from "./index.ts";
+import { GatewayError, scanElements, scanMembers, scanMembersAt, spliceElements, spliceMembers } from "./index.ts";
 
 const caps = { maxDepth: 64, maxKeys: 1000 };
 const scan = (text: string, limits = caps) => scanMembers(Buffer.from(text), limits);
@@ -95,5 +95,45 @@ describe("spliceMembers", () => {
         },
       ),
     );
+  });
+});
+
+describe("values inside the outermost object", () => {
+  const indents = fc.constantFrom(0, 1, 3);
+
+  test("every element of any array is found at its exact bytes", () => {
+    fc.assert(
+      fc.property(fc.array(fc.jsonValue()), indents, (array, indent) => {
+        const bytes = Buffer.from(JSON.stringify({ before: ["]"], array, after: 1 }, null, indent));
+        const { valueStart } = scanMembers(bytes, { maxDepth: 100, maxKeys: 100_000 })[1]!;
+        const found = scanElements(bytes, valueStart).map((span) =>
+          bytes.toString("utf8", span.valueStart, span.valueEnd),
+        );
+        expect(found.map((text) => JSON.stringify(JSON.parse(text)))).toEqual(
+          array.map((value) => JSON.stringify(value)),
+        );
+      }),
+    );
+  });
+
+  test("an element is edited and all other bytes stay", () => {
+    const text = '{ "list" : [ {"n": 9007199254740993}, {"a":1.0, "b":[1,2]} , "x" ], "seed":1e400 }';
+    const bytes = Buffer.from(text);
+    const [list] = scan(text);
+    const elements = scanElements(bytes, list!.valueStart);
+    const second = elements[1]!;
+    const edited = spliceMembers(bytes, scanMembersAt(bytes, second.valueStart), { b: "2", c: "3" }, second);
+    expect(edited.toString()).toBe('{"a":1.0,"b":2,"c":3}');
+    const replaced = spliceMembers(bytes, scanMembersAt(bytes, second.valueStart), { b: "2" }, second);
+    expect(replaced.toString()).toBe('{"a":1.0, "b":2}');
+    const array = spliceElements(bytes, list!, elements, new Map([[1, replaced]]));
+    expect(splice(text, { list: array.toString() })).toBe(
+      '{ "list" : [ {"n": 9007199254740993}, {"a":1.0, "b":2} , "x" ], "seed":1e400 }',
+    );
+  });
+
+  test("a duplicate key inside is told at its place in the whole body", () => {
+    const bytes = Buffer.from('{"list":[{"a":1,"a":2}]}');
+    expect(() => scanMembersAt(bytes, 9)).toThrow("the key «a» twice, at bytes 10 and 16");
   });
 });

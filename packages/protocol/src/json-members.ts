@@ -1,12 +1,16 @@
 import { isUtf8 } from "node:buffer";
 import { GatewayError } from "./errors.ts";
 
-/** One member of the outermost JSON object: where its key and value stand in the bytes. */
-export interface JsonMember {
-  readonly key: string;
-  readonly keyStart: number;
+/** Where a JSON value stands in the bytes: `valueEnd` is the index after its last byte. */
+export interface JsonSpan {
   readonly valueStart: number;
   readonly valueEnd: number;
+}
+
+/** One member of a JSON object: where its key and value stand in the bytes. */
+export interface JsonMember extends JsonSpan {
+  readonly key: string;
+  readonly keyStart: number;
 }
 
 export interface JsonCaps {
@@ -82,6 +86,15 @@ function refuseDuplicate(key: string, first: number, second: number): never {
  */
 export function scanMembers(bytes: Buffer, caps: JsonCaps): JsonMember[] {
   if (!isUtf8(bytes)) throw new GatewayError("invalid_json", "the request body is not valid UTF-8");
+  return scanObject(bytes, 0, caps);
+}
+
+/** The members of the JSON object that begins at `start`, inside bytes that were scanned and parsed before. */
+export function scanMembersAt(bytes: Buffer, start: number): JsonMember[] {
+  return scanObject(bytes, start, { maxDepth: Number.POSITIVE_INFINITY, maxKeys: Number.POSITIVE_INFINITY });
+}
+
+function scanObject(bytes: Buffer, start: number, caps: JsonCaps): JsonMember[] {
   const members: JsonMember[] = [];
   /** Only once there are many: looking through a few costs less than a Map. */
   let seen: Map<string, number> | undefined;
@@ -105,7 +118,7 @@ export function scanMembers(bytes: Buffer, caps: JsonCaps): JsonMember[] {
     valueStart = -1;
   };
 
-  for (let index = 0; index < length; index++) {
+  for (let index = start; index < length; index++) {
     switch (bytes[index]) {
       case QUOTE: {
         const close = closingQuote(bytes, index);
@@ -148,24 +161,64 @@ export function scanMembers(bytes: Buffer, caps: JsonCaps): JsonMember[] {
       case CLOSE_BRACE:
       case CLOSE_BRACKET:
         if (depth === 1) closeMember(index);
-        depth--;
+        // What follows the object is the parser's to refuse.
+        if (--depth === 0) return members;
         break;
     }
   }
   return members;
 }
 
+/** The elements of the JSON array that begins at `start`, inside bytes that were scanned and parsed before. */
+export function scanElements(bytes: Buffer, start: number): JsonSpan[] {
+  const elements: JsonSpan[] = [];
+  let depth = 0;
+  let valueStart = start + 1;
+  const closeElement = (end: number): void => {
+    let valueEnd = end;
+    while (isSpace(bytes[valueStart])) valueStart++;
+    while (valueEnd > valueStart && isSpace(bytes[valueEnd - 1])) valueEnd--;
+    if (valueEnd > valueStart) elements.push({ valueStart, valueEnd });
+    valueStart = end + 1;
+  };
+  for (let index = start; index < bytes.length; index++) {
+    switch (bytes[index]) {
+      case QUOTE:
+        index = closingQuote(bytes, index);
+        if (index < 0) return elements;
+        break;
+      case COMMA:
+        if (depth === 1) closeElement(index);
+        break;
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        depth++;
+        break;
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        if (--depth > 0) break;
+        closeElement(index);
+        return elements;
+    }
+  }
+  return elements;
+}
+
+/** What becomes of members: key -> its new value as JSON, or undefined to remove it. What is not named stays. */
+export type MemberEdits = Readonly<Record<string, string | Buffer | undefined>>;
+
 /**
- * The same JSON object with some top-level members changed; the values of all others keep their bytes, so that a 64-bit
- * seed or an unusual number survives. `edits`: key -> new value as JSON text, or undefined to remove the member.
+ * The same JSON object with some members changed; the values of all others keep their bytes, so that a 64-bit
+ * seed or an unusual number survives. `object`: where it stands; all of `bytes` unless given.
  */
 export function spliceMembers(
   bytes: Buffer,
   members: readonly JsonMember[],
-  edits: Readonly<Record<string, string | undefined>>,
+  edits: MemberEdits,
+  object: JsonSpan = { valueStart: 0, valueEnd: bytes.length },
 ): Buffer {
   const pieces: Buffer[] = [];
-  let from = 0;
+  let from = object.valueStart;
   let pending = Object.keys(edits).length;
   for (const member of members) {
     if (pending === 0) break;
@@ -173,34 +226,57 @@ export function spliceMembers(
     pending--;
     const value = edits[member.key];
     if (value === undefined) return rebuild(bytes, members, edits);
-    pieces.push(bytes.subarray(from, member.valueStart), Buffer.from(value));
+    pieces.push(bytes.subarray(from, member.valueStart), asBytes(value));
     from = member.valueEnd;
   }
   if (pending > 0) return rebuild(bytes, members, edits);
-  pieces.push(bytes.subarray(from));
+  pieces.push(bytes.subarray(from, object.valueEnd));
   return Buffer.concat(pieces);
 }
 
+function asBytes(text: string | Buffer): Buffer {
+  return typeof text === "string" ? Buffer.from(text) : text;
+}
+
 /** Members come or go: the kept ones, byte for byte, and the new ones behind them. */
-function rebuild(
-  bytes: Buffer,
-  members: readonly JsonMember[],
-  edits: Readonly<Record<string, string | undefined>>,
-): Buffer {
-  const pieces: (Buffer | string)[] = [];
+function rebuild(bytes: Buffer, members: readonly JsonMember[], edits: MemberEdits): Buffer {
+  const pieces: Buffer[] = [];
   const seen = new Set<string>();
+  const begin = (): void => {
+    pieces.push(Buffer.from(pieces.length === 0 ? "{" : ","));
+  };
   for (const { key, keyStart, valueStart, valueEnd } of members) {
     seen.add(key);
-    if (!Object.hasOwn(edits, key)) pieces.push(bytes.subarray(keyStart, valueEnd));
-    else if (edits[key] !== undefined) pieces.push(`${bytes.toString("utf8", keyStart, valueStart)}${edits[key]}`);
+    const kept = !Object.hasOwn(edits, key);
+    const value = kept ? bytes.subarray(valueStart, valueEnd) : edits[key];
+    if (value === undefined) continue;
+    begin();
+    pieces.push(bytes.subarray(keyStart, valueStart), asBytes(value));
   }
   for (const [key, value] of Object.entries(edits)) {
-    if (value !== undefined && !seen.has(key)) pieces.push(`${JSON.stringify(key)}:${value}`);
+    if (value === undefined || seen.has(key)) continue;
+    begin();
+    pieces.push(Buffer.from(`${JSON.stringify(key)}:`), asBytes(value));
   }
-  const whole: Buffer[] = [];
-  for (const [index, piece] of pieces.entries()) {
-    whole.push(Buffer.from(index === 0 ? "{" : ","), typeof piece === "string" ? Buffer.from(piece) : piece);
+  pieces.push(Buffer.from(pieces.length === 0 ? "{}" : "}"));
+  return Buffer.concat(pieces);
+}
+
+/** The same JSON array with some elements changed; all others keep their bytes. `edits`: index -> new value as JSON. */
+export function spliceElements(
+  bytes: Buffer,
+  array: JsonSpan,
+  elements: readonly JsonSpan[],
+  edits: ReadonlyMap<number, Buffer>,
+): Buffer {
+  const pieces: Buffer[] = [];
+  let from = array.valueStart;
+  for (const [index, { valueStart, valueEnd }] of elements.entries()) {
+    const value = edits.get(index);
+    if (value === undefined) continue;
+    pieces.push(bytes.subarray(from, valueStart), value);
+    from = valueEnd;
   }
-  whole.push(Buffer.from(pieces.length === 0 ? "{}" : "}"));
-  return Buffer.concat(whole);
+  pieces.push(bytes.subarray(from, array.valueEnd));
+  return Buffer.concat(pieces);
 }

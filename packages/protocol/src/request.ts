@@ -11,10 +11,20 @@ const positive = z.int().min(0).nullish();
 const contentPart = z.looseObject({ type: z.string() });
 const toolCall = z.looseObject({ function: z.looseObject({ name: z.string() }).optional() });
 
+/** A piece of the reasoning of an earlier turn. What has neither text nor summary is signed or encrypted. */
+const reasoningDetail = z.looseObject({
+  type: z.string().nullish(),
+  text: z.string().nullish(),
+  summary: z.string().nullish(),
+});
+
 export const ChatMessage = z.looseObject({
   role: z.string(),
   content: z.union([z.string(), z.array(contentPart)]).nullish(),
   tool_calls: z.array(toolCall).nullish(),
+  reasoning_content: z.string().nullish(),
+  reasoning: z.string().nullish(),
+  reasoning_details: z.array(reasoningDetail).nullish(),
 });
 export type ChatMessage = z.infer<typeof ChatMessage>;
 
