@@ -27,6 +27,7 @@ export const foundryLocal: BackendKind = {
   paths: { chat_completions: "/v1/chat/completions", embeddings: "/v1/embeddings" },
   streamsUsage: true,
   concurrent: false,
+  reasoningHistory: "drop",
   readError: readErrorWith(errors),
 
   editRequest({ endpoint, body }) {

@@ -4,6 +4,7 @@ export type {
   DiscoverTools,
   Get,
   GetResponse,
+  KeptElements,
   ListedModel,
   Load,
   Probe,

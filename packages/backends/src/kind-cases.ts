@@ -22,11 +22,15 @@ export interface KindCase {
     readonly body: Record<string, unknown>;
     readonly edits: RequestEdits;
   }[];
+  /** With `tool_parser: raw`; missing where the kind has no raw mode. */
+  readonly rawEdits?: KindCase["edits"];
   /** What this kind cannot show. */
   readonly skip: readonly { readonly reason: string; readonly tests: readonly string[] }[];
 }
 
 const tool = { type: "function", function: { name: "get_weather" } };
+const other = { type: "function", function: { name: "get_time" } };
+const named = { type: "function", function: { name: "get_weather" } };
 
 const noLoading = "refuses connections, or loads on request, and never says that it is loading";
 
@@ -48,6 +52,11 @@ export const kindCases: Record<BackendKindName, KindCase> = {
       server: ["sglang-documented/err_server.txt"],
     },
     edits: [],
+    rawEdits: [
+      { why: "a server without a parser is asked as ever", body: { tools: [tool] }, edits: {} },
+      { why: "it leaves tools out itself", body: { tools: [tool], tool_choice: "none" }, edits: {} },
+      { why: "its grammar enforces a demanded call", body: { tools: [tool], tool_choice: "required" }, edits: {} },
+    ],
     skip: [],
   },
 
@@ -92,6 +101,32 @@ export const kindCases: Record<BackendKindName, KindCase> = {
       ],
     },
     edits: [],
+    rawEdits: [
+      {
+        why: "none shows the tools and parses nothing",
+        body: { tools: [tool] },
+        edits: { tool_choice: '"none"', skip_special_tokens: "false" },
+      },
+      {
+        why: "auto is what no choice means",
+        body: { tools: [tool], tool_choice: "auto", skip_special_tokens: true },
+        edits: { tool_choice: '"none"', skip_special_tokens: "false" },
+      },
+      {
+        why: "null is no choice",
+        body: { tools: [tool], tool_choice: null },
+        edits: { tool_choice: '"none"', skip_special_tokens: "false" },
+      },
+      {
+        why: "the client's own none hides the tools",
+        body: { tools: [tool], tool_choice: "none" },
+        edits: { tools: undefined },
+      },
+      { why: "the engine enforces a demanded call", body: { tools: [tool], tool_choice: "required" }, edits: {} },
+      { why: "the engine enforces a named call", body: { tools: [tool, other], tool_choice: named }, edits: {} },
+      { why: "without tools there is nothing to parse", body: { tools: [] }, edits: {} },
+      { why: "only chats have tools", endpoint: "completions", body: { tools: [tool] }, edits: {} },
+    ],
     skip: [{ reason: noLoading, tests: ["loading"] }],
   },
 
@@ -151,6 +186,14 @@ export const kindCases: Record<BackendKindName, KindCase> = {
       },
       { why: "tool_choice is not read", body: { tools: [tool], tool_choice: "none" }, edits: { tools: undefined } },
       { why: "tools may be called", body: { tools: [tool], tool_choice: "auto" }, edits: {} },
+      {
+        why: "a named tool is the only one offered",
+        body: { tools: [other, tool, other], tool_choice: named },
+        edits: { tools: { keep: [1] } },
+      },
+      { why: "a named tool is the only one anyway", body: { tools: [tool], tool_choice: named }, edits: {} },
+      { why: "a name that is not declared says nothing", body: { tools: [other], tool_choice: named }, edits: {} },
+      { why: "required cannot be enforced", body: { tools: [tool], tool_choice: "required" }, edits: {} },
       { why: "embeddings have no limit", endpoint: "embeddings", body: { max_tokens: 0 }, edits: {} },
     ],
     skip: [
@@ -206,6 +249,12 @@ export const kindCases: Record<BackendKindName, KindCase> = {
         edits: { response_format: undefined },
       },
       { why: "without tools it does no harm", body: { response_format: { type: "text" } }, edits: {} },
+      {
+        why: "a response format of text would switch a named tool off, too",
+        body: { tools: [tool, other], tool_choice: named, response_format: { type: "text" } },
+        edits: { response_format: undefined },
+      },
+      { why: "the service filters by name itself", body: { tools: [tool, other], tool_choice: named }, edits: {} },
       { why: "a schema is meant", body: { tools: [tool], response_format: { type: "json_schema" } }, edits: {} },
     ],
     skip: [
@@ -239,6 +288,17 @@ export const kindCases: Record<BackendKindName, KindCase> = {
       },
       { why: "max_tokens is the caller's own", body: { max_tokens: 5, max_completion_tokens: 64 }, edits: {} },
       { why: "zero is one token here", body: { max_tokens: 0 }, edits: {} },
+      {
+        why: "a name counts as auto: its tool is the only one offered, and required",
+        body: { tools: [tool, other], tool_choice: named },
+        edits: { tool_choice: '"required"', tools: { keep: [0] } },
+      },
+      {
+        why: "a named tool is the only one anyway",
+        body: { tools: [tool], tool_choice: named, max_completion_tokens: 5 },
+        edits: { tool_choice: '"required"', max_tokens: "5", max_completion_tokens: undefined },
+      },
+      { why: "the words are read", body: { tools: [tool, other], tool_choice: "required" }, edits: {} },
     ],
     skip: [],
   },

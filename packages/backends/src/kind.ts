@@ -1,4 +1,4 @@
-import type { Endpoint, UpstreamError } from "@signalbox/protocol";
+import type { Endpoint, ReasoningPlace, UpstreamError } from "@signalbox/protocol";
 
 /** What an engine says of its own load; undefined = it does not say. */
 export interface Load {
@@ -44,10 +44,15 @@ export interface GetResponse {
 }
 
 /**
- * A change to the request's top-level JSON members, made by splicing bytes: key -> its new value as JSON text, or
- * undefined to remove it. What is not named stays as the client sent it, byte for byte.
+ * A change to the request's top-level JSON members, made by splicing bytes: key -> its new value as JSON text, the
+ * elements of a list to keep, or undefined to remove it. What is not named stays as the client sent it, byte for byte.
  */
-export type RequestEdits = Record<string, string | undefined>;
+export type RequestEdits = Record<string, string | KeptElements | undefined>;
+
+/** Of a list, only the elements at these indexes stay. */
+export interface KeptElements {
+  readonly keep: readonly number[];
+}
 
 /** What a kind may look at to make its edits: the parsed body, never changed in place. */
 export interface RequestView {
@@ -67,6 +72,13 @@ export interface BackendKind {
   readonly requestHeaders?: Readonly<Record<string, string>>;
   /** The engine's request quirks: fields it reads under another name, or refuses. Mostly nothing. */
   editRequest?(request: RequestView): RequestEdits;
+  /**
+   * The edits, besides those of `editRequest`, that make the engine hand on the model's text with the calls still in
+   * it (`tool_parser: raw`). Missing = it has no raw mode.
+   */
+  editRawRequest?(request: RequestView): RequestEdits;
+  /** Where the engine reads the reasoning of earlier turns; undefined = not known, it gets what the client sent. */
+  readonly reasoningHistory: ReasoningPlace | undefined;
   /** Sends a usage chunk in streams when asked with `stream_options.include_usage`. */
   readonly streamsUsage: boolean;
   /** The engine ends a good stream with `[DONE]` and no finish_reason. */

@@ -1,8 +1,8 @@
 import { endpoints, TransportError, type UpstreamError } from "@signalbox/protocol";
 import { describe, expect, test } from "vitest";
 import { isErrorPayload } from "./error-body.ts";
-import type { Get, GetResponse, RequestView } from "./kind.ts";
-import { type ErrorAnswer, kindCases } from "./kind-cases.ts";
+import type { BackendKind, Get, GetResponse, RequestView } from "./kind.ts";
+import { type ErrorAnswer, type KindCase, kindCases } from "./kind-cases.ts";
 import { type BackendKindName, backendKindNames, kinds } from "./kinds.ts";
 import { recogniseKind } from "./recognise-kind.ts";
 import { readRecording, replay } from "./recording.ts";
@@ -72,7 +72,7 @@ function readAnswer(answer: ErrorAnswer): { status: number; headers: Record<stri
 const meanings = ["busy", "loading", "context_length", "model_missing", "auth", "caller", "server"] as const;
 
 describe.each(backendKindNames)("%s", (name: BackendKindName) => {
-  const kind = kinds[name];
+  const kind: BackendKind = kinds[name];
   const known = kindCases[name];
   const [engine] = known.engines;
 
@@ -221,18 +221,30 @@ describe.each(backendKindNames)("%s", (name: BackendKindName) => {
     }
   });
 
+  const checkEdits = (edit: BackendKind["editRequest"]) => {
+    return ({ endpoint = "chat_completions", body, edits }: KindCase["edits"][number]) => {
+      const request: RequestView = { endpoint, body };
+      const before = structuredClone(body);
+      const made = edit?.(request) ?? {};
+      expect(made).toStrictEqual(edits);
+      expect(body).toEqual(before);
+      for (const value of Object.values(made)) if (typeof value === "string") JSON.parse(value);
+    };
+  };
+
   if (known.edits.length > 0) {
-    test.each(known.edits)(
-      "edits a request only where a caller would: $why",
-      ({ endpoint = "chat_completions", body, edits }) => {
-        const request: RequestView = { endpoint, body };
-        const before = structuredClone(body);
-        const made = kind.editRequest?.(request) ?? {};
-        expect(made).toStrictEqual(edits);
-        expect(body).toEqual(before);
-        for (const text of Object.values(made)) if (text !== undefined) expect(() => JSON.parse(text)).not.toThrow();
-      },
-    );
+    test.each(known.edits)("edits a request only where a caller would: $why", checkEdits(kind.editRequest));
+  }
+
+  test("has cases for its raw mode, if it has one", () => {
+    expect(known.rawEdits !== undefined).toBe(kind.editRawRequest !== undefined);
+  });
+
+  if (known.rawEdits !== undefined) {
+    test.each(known.rawEdits)("asks for the raw text where it has to: $why", checkEdits(kind.editRawRequest));
+    test("leaves a request without tools as it is in raw mode", () => {
+      for (const endpoint of endpoints) expect(kind.editRawRequest?.({ endpoint, body: { model: "m" } })).toEqual({});
+    });
   }
 
   test.each(known.engines)("recognises %s, and no other kind but the last does", async (folder) => {

@@ -1,8 +1,9 @@
 import { type ErrorRule, readErrorWith } from "./error-table.ts";
 import { countOf, fieldsOf, itemsOf, textOf } from "./json-fields.ts";
-import type { BackendKind, ListedModel, Load } from "./kind.ts";
+import type { BackendKind, ListedModel, Load, RequestEdits, RequestView } from "./kind.ts";
 import { limitAsMaxTokens } from "./limit-as-max-tokens.ts";
 import { readListing } from "./model-listing.ts";
+import { namedTools } from "./named-tools.ts";
 import { ask, downBy, isFine, loading, loadOf, type ProbeAnswer, ready, refusesKey } from "./probe-answer.ts";
 import { maxOf, readPrometheusText, sumOf } from "./prometheus-text.ts";
 
@@ -31,10 +32,11 @@ export const llamaCpp: BackendKind = {
   paths: { chat_completions: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
   streamsUsage: true,
   concurrent: true,
+  reasoningHistory: "reasoning_content",
   readError: readErrorWith(errors),
 
   // Versions before February 2026 do not read max_completion_tokens and generate without a limit.
-  editRequest: limitAsMaxTokens,
+  editRequest: (request) => ({ ...limitAsMaxTokens(request), ...namedToolAsRequired(request) }),
 
   async probe(get) {
     const health = await ask(get, "/health");
@@ -60,6 +62,14 @@ export const llamaCpp: BackendKind = {
     return name?.startsWith("llama.cpp") || (rows.length > 0 && rows.every(({ ownedBy }) => ownedBy === "llamacpp"));
   },
 };
+
+/** Of tool_choice only the words are read, and a tool's name counts as `auto`: the one tool is offered, and required. */
+function namedToolAsRequired(request: RequestView): RequestEdits {
+  const named = request.endpoint === "chat_completions" ? namedTools(request) : undefined;
+  if (named === undefined) return {};
+  const others = named.length < itemsOf(request.body.tools).length;
+  return { tool_choice: '"required"', ...(others ? { tools: { keep: named } } : {}) };
+}
 
 function saysLoading({ text }: ProbeAnswer): boolean {
   return text.slice(0, 1000).toLowerCase().includes("loading model");

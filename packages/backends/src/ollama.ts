@@ -3,6 +3,7 @@ import { countOf, fieldsOf, itemsOf, textOf } from "./json-fields.ts";
 import type { BackendKind, ListedModel, RequestEdits } from "./kind.ts";
 import { limitAsMaxTokens } from "./limit-as-max-tokens.ts";
 import { readListing } from "./model-listing.ts";
+import { namedTools } from "./named-tools.ts";
 import { ask, down, downBy, isFine, type ProbeAnswer, ready } from "./probe-answer.ts";
 
 const errors: readonly ErrorRule[] = [
@@ -30,6 +31,7 @@ export const ollama: BackendKind = {
   paths: { chat_completions: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
   streamsUsage: true,
   concurrent: true,
+  reasoningHistory: "reasoning",
   readError: readErrorWith(errors),
 
   editRequest(request) {
@@ -38,8 +40,10 @@ export const ollama: BackendKind = {
     const edits: RequestEdits = { ...limitAsMaxTokens(request) };
     // Zero means "no limit" here. One token is the least that can be asked for, and what other engines make of zero.
     if ((edits.max_tokens ?? String(body.max_tokens)) === "0") edits.max_tokens = "1";
-    // tool_choice is not read: a model that must not call tools must not see them.
+    // tool_choice is not read: a model that must not call a tool must not see it.
     if (body.tool_choice === "none" && itemsOf(body.tools).length > 0) edits.tools = undefined;
+    const named = namedTools(request);
+    if (named !== undefined && named.length < itemsOf(body.tools).length) edits.tools = { keep: named };
     return edits;
   },
 

@@ -31,7 +31,11 @@ export const sglang: BackendKind = {
   paths: { chat_completions: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
   streamsUsage: true,
   concurrent: true,
+  reasoningHistory: "reasoning_content",
   readError: readErrorWith(errors),
+
+  // A server without --tool-call-parser hands the text on as it is, special tokens and all.
+  editRawRequest: () => ({}),
 
   async probe(get) {
     const health = await ask(get, "/health");

@@ -1,5 +1,5 @@
 import { type ErrorRule, readErrorWith } from "./error-table.ts";
-import { countOf, fieldsOf, parseJson } from "./json-fields.ts";
+import { countOf, fieldsOf, itemsOf, parseJson } from "./json-fields.ts";
 import type { BackendKind, ListedModel, Load } from "./kind.ts";
 import { listsModelsOf, readListing } from "./model-listing.ts";
 import { ask, down, downBy, isFine, loadOf, type ProbeAnswer, ready, refusesKey } from "./probe-answer.ts";
@@ -37,7 +37,18 @@ export const vllm: BackendKind = {
   requestHeaders: { "endpoint-load-metrics-format": "JSON" },
   streamsUsage: true,
   concurrent: true,
+  // Since January 2026; what the template calls reasoning_content is filled from it.
+  reasoningHistory: "reasoning",
   readError: readErrorWith(errors),
+
+  editRawRequest({ endpoint, body }) {
+    if (endpoint !== "chat_completions" || itemsOf(body.tools).length === 0) return {};
+    const choice = body.tool_choice ?? "auto";
+    // Here `none` shows the model its tools and parses nothing, so that a client's own `none` must take them away.
+    if (choice === "none") return { tools: undefined };
+    // A call that is demanded is the engine's to enforce: it constrains the text by its own parser's form.
+    return choice === "auto" ? { tool_choice: '"none"', skip_special_tokens: "false" } : {};
+  },
 
   async probe(get) {
     const health = await ask(get, "/health");
