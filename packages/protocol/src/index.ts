@@ -10,7 +10,6 @@ export {
   type JsonCaps,
   type JsonMember,
   type JsonSpan,
-  type MemberEdits,
   scanElements,
   scanMembers,
   scanMembersAt,

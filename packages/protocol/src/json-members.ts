@@ -205,7 +205,7 @@ export function scanElements(bytes: Buffer, start: number): JsonSpan[] {
 }
 
 /** What becomes of members: key -> its new value as JSON, or undefined to remove it. What is not named stays. */
-export type MemberEdits = Readonly<Record<string, string | Buffer | undefined>>;
+type MemberEdits = Readonly<Record<string, string | Buffer | undefined>>;
 
 /**
  * The same JSON object with some members changed; the values of all others keep their bytes, so that a 64-bit

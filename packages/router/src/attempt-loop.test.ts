@@ -6,6 +6,7 @@ import type { OwnedBackendState } from "./create-backend-state.ts";
 import { createBackendState } from "./create-backend-state.ts";
 import type { Model } from "./policy.ts";
 import { candidatesFor } from "./select.ts";
+import { testDeployment } from "./test-deployment.ts";
 
 /** What an attempt on a backend comes to: its reply's text, or how it fails. */
 type Step = string | AttemptEnd;
@@ -53,7 +54,7 @@ function rig({ models, steps, contexts = {}, retries = 100, maxConcurrent = 4 }:
     states.set(name, state);
   }
   const chain = Object.entries(models).map(([name, backends]): Model => {
-    const deployments = backends.map((backend) => ({ id: `${backend}/${name}`, backend, model: name, weight: 1 }));
+    const deployments = backends.map((backend) => testDeployment(backend, name));
     const context = contexts[name];
     return {
       name,

@@ -1,4 +1,4 @@
-import type { Endpoint } from "@signalbox/protocol";
+import type { Endpoint, ReasoningPlace } from "@signalbox/protocol";
 
 /** Simple questions go to a small model; the order is from easy to hard. */
 export const complexities = ["simple", "moderate", "complex"] as const;
@@ -45,6 +45,14 @@ export interface Deployment {
   readonly model: string;
   /** For the `weighted` strategy; 1 unless told. */
   readonly weight: number;
+  /** How the model writes tool calls and reasoning: a dialect's name, `auto`, or `none` to leave its text alone. */
+  readonly dialect: string;
+  /** The chat template opens the thinking, so that a reply begins inside it. */
+  readonly reasoningFirst: boolean;
+  /** `raw` = the backend hands on the model's text with the calls in it; `engine` = it parses them as it likes. */
+  readonly toolParser: "engine" | "raw";
+  /** Where the backend reads the reasoning of earlier turns; undefined = it gets what the client sent. */
+  readonly reasoningHistory: ReasoningPlace | undefined;
 }
 
 /** What a model can do. Undefined = not declared: taken when the client named the model and nothing in the chain declares it. */

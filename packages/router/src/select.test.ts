@@ -3,6 +3,7 @@ import type { BackendState } from "./backend-state.ts";
 import { createBackendState } from "./create-backend-state.ts";
 import type { Model } from "./policy.ts";
 import { candidatesFor, soonestRetryMs } from "./select.ts";
+import { testDeployment } from "./test-deployment.ts";
 
 type Condition = "ready" | "down" | "loading" | "broken" | "full" | "cooling";
 
@@ -23,12 +24,7 @@ function setUp(conditions: Record<string, Condition>, extra: string[] = []) {
   const model: Model = {
     name: "small",
     aliases: [],
-    deployments: [...states.keys(), ...extra].map((backend) => ({
-      id: `${backend}/m`,
-      backend,
-      model: "m",
-      weight: 1,
-    })),
+    deployments: [...states.keys(), ...extra].map((backend) => testDeployment(backend, "m")),
     strategy: "ordered",
     context: undefined,
     capabilities: {},

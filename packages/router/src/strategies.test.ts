@@ -4,6 +4,7 @@ import type { BackendState } from "./backend-state.ts";
 import { createBackendState } from "./create-backend-state.ts";
 import { isStrategyName, strategies, strategyNames } from "./strategies.ts";
 import type { Candidate } from "./strategy.ts";
+import { testDeployment } from "./test-deployment.ts";
 
 interface Spec {
   inFlight?: number;
@@ -24,7 +25,7 @@ function candidates(...specs: Spec[]): Candidate[] {
     });
     backend.observe({ status: "ready", reason: "" }, spec.load, spec.warm && new Set(spec.warm));
     for (let attempt = 0; attempt < (spec.inFlight ?? 0); attempt++) backend.begin(0);
-    return { deployment: { id: `${name}/m`, backend: name, model: "m", weight: spec.weight ?? 1 }, backend };
+    return { deployment: testDeployment(name, "m", spec.weight), backend };
   });
 }
 

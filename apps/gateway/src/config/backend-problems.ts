@@ -15,6 +15,7 @@ export function backendProblems(value: unknown, raw: unknown): Problem[] {
     checkKey(backend, written, path, problems);
     checkHeaders(backend, written, path, problems);
     checkTls(backend, path, problems);
+    checkToolParser(backend, path, problems);
   }
   return problems;
 }
@@ -75,6 +76,15 @@ function checkKey(backend: unknown, written: unknown, path: Path, problems: Prob
       message: "a key has visible ASCII characters only; this one holds others (a line break at its end?)",
     });
   }
+}
+
+function checkToolParser(backend: unknown, path: Path, problems: Problem[]): void {
+  const kind = memberOf(backend, "kind");
+  if (memberOf(backend, "tool_parser") !== "raw" || typeof kind !== "string" || !Object.hasOwn(kinds, kind)) return;
+  if (kindsByName[kind]?.editRawRequest !== undefined) return;
+  const able = Object.entries(kindsByName).filter(([, each]) => each.editRawRequest !== undefined);
+  const message = `${kindsByName[kind]?.title} has no raw mode (only ${able.map(([each]) => each).join(", ")} have): leave it out`;
+  problems.push({ path: [...path, "tool_parser"], message });
 }
 
 const reservedHeaders = new Set([

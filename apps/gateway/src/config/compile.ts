@@ -1,5 +1,5 @@
 import { kinds } from "@signalbox/backends";
-import type { Model, Policy, Rule } from "@signalbox/router";
+import type { Deployment, Model, Policy, Rule } from "@signalbox/router";
 import type { BackendConfig, Config, PolicyTest, Team, TlsOptions } from "./config.ts";
 import type { ConfigFile } from "./schema.ts";
 
@@ -106,10 +106,7 @@ function compilePolicy(file: ConfigFile): Policy {
     Object.freeze({
       name,
       aliases: entry.aliases,
-      deployments: entry.on.map((on) => {
-        const model = on.model ?? name;
-        return Object.freeze({ id: `${on.backend}/${model}`, backend: on.backend, model, weight: on.weight ?? 1 });
-      }),
+      deployments: entry.on.map((on) => compileDeployment(name, on, file)),
       strategy: entry.strategy,
       context: entry.context,
       capabilities: Object.freeze({
@@ -134,6 +131,21 @@ function compilePolicy(file: ConfigFile): Policy {
     aliases,
     rules,
     thresholds: Object.freeze(file.defaults.complexity),
+  });
+}
+
+function compileDeployment(name: string, on: ConfigFile["models"][string]["on"][number], file: ConfigFile): Deployment {
+  const backend = file.backends[on.backend]!;
+  const model = on.model ?? name;
+  return Object.freeze({
+    id: `${on.backend}/${model}`,
+    backend: on.backend,
+    model,
+    weight: on.weight ?? 1,
+    dialect: on.dialect,
+    reasoningFirst: on.reasoning_first,
+    toolParser: backend.tool_parser,
+    reasoningHistory: on.reasoning_history ?? backend.reasoning_history ?? kinds[backend.kind].reasoningHistory,
   });
 }
 

@@ -40,6 +40,12 @@ function adapt(schema: JsonObject): void {
     if (schema.unit === "count") schema.minimum = 1;
     delete schema.unit;
   }
+  if (schema.suggestions !== undefined) {
+    // More words are right than an editor is told of.
+    schema.anyOf = [{ type: "string" }, { enum: schema.suggestions }];
+    delete schema.suggestions;
+    delete schema.type;
+  }
   if (Array.isArray(schema.enum) && schema.type === "string" && schema.enum.length > 1) {
     schema.anyOf = [{ type: "string", enum: schema.enum }, variable];
     delete schema.enum;

@@ -66,7 +66,18 @@ teams:
   expect(config.policy.models.get("small")).toEqual({
     name: "small",
     aliases: ["gpt-4o-mini"],
-    deployments: [{ id: "a/small", backend: "a", model: "small", weight: 1 }],
+    deployments: [
+      {
+        id: "a/small",
+        backend: "a",
+        model: "small",
+        weight: 1,
+        dialect: "auto",
+        reasoningFirst: false,
+        toolParser: "engine",
+        reasoningHistory: "reasoning",
+      },
+    ],
     strategy: "least_busy",
     context: 32_000,
     capabilities: { tools: undefined, images: undefined, json_schema: undefined, embeddings: undefined },

@@ -1,8 +1,9 @@
 import { backendKindNames } from "@signalbox/backends";
-import type { ErrorCode } from "@signalbox/protocol";
+import { type ErrorCode, reasoningPlaces } from "@signalbox/protocol";
 import { defaultThresholds, strategyNames } from "@signalbox/router";
 import { z } from "zod";
 import { Condition } from "./condition-schema.ts";
+import { dialect } from "./dialect-field.ts";
 import {
   address,
   count,
@@ -67,6 +68,12 @@ const Backend = section({
   api_key_file: text().optional().describe("File with the key that the engine wants."),
   headers: z.record(z.string(), z.string()).optional().describe("Headers added to every request to this backend."),
   max_concurrent: count().optional().describe("Most requests under way at once; more go to another backend."),
+  tool_parser: oneOf(["engine", "raw"])
+    .default("engine")
+    .describe("Who finds tool calls first: the engine's own parser, or nobody: it hands on the model's text."),
+  reasoning_history: oneOf(reasoningPlaces)
+    .optional()
+    .describe("Where the engine reads the reasoning of earlier turns; known of each kind but `openai`."),
   tls: Tls.optional().describe("For https:// backends."),
   discover_command: z
     .array(text())
@@ -77,19 +84,26 @@ const Backend = section({
   timeouts: BackendTimeouts.optional().describe("Timeouts of this backend, instead of `defaults.timeouts`."),
 });
 
-const DeploymentEntry = section(
-  {
-    backend: text().describe("Name of a backend."),
-    model: text().optional().describe("The name that the backend knows the model by."),
-    weight: z
-      .number()
-      .min(0)
-      .max(1000)
-      .optional()
-      .describe("Share of the requests, with `strategy: weighted`; 0 = only when no other can answer."),
-  },
-  ["dialect"],
-);
+const DeploymentEntry = section({
+  backend: text().describe("Name of a backend."),
+  model: text().optional().describe("The name that the backend knows the model by."),
+  weight: z
+    .number()
+    .min(0)
+    .max(1000)
+    .optional()
+    .describe("Share of the requests, with `strategy: weighted`; 0 = only when no other can answer."),
+  dialect: dialect()
+    .default("auto")
+    .describe("How the model writes tool calls and reasoning; `none` leaves its text as it is."),
+  reasoning_first: z
+    .boolean()
+    .default(false)
+    .describe("The chat template opens the thinking, so that a reply begins inside it."),
+  reasoning_history: oneOf(reasoningPlaces)
+    .optional()
+    .describe("Where the engine reads the reasoning of earlier turns, instead of the backend's."),
+});
 
 const RequestDefaults = section({
   temperature: z.number().optional(),

@@ -11,6 +11,7 @@ export function settingProblems(value: unknown, raw: unknown): Problem[] {
     ...listenProblems(value),
     ...keyProblems(value),
     ...thresholdProblems(value),
+    ...dialectProblems(value),
     ...testProblems(value),
     ...strayProblems(raw),
   ];
@@ -77,6 +78,19 @@ function thresholdProblems(value: unknown): Problem[] {
       message: `moderate (${moderate}) lies above complex (${complex}); did you mean to swap them?`,
     },
   ];
+}
+
+/** A model for embeddings writes nothing that a dialect could read. */
+function dialectProblems(value: unknown): Problem[] {
+  return entriesOf(memberOf(value, "models")).flatMap(([name, model]) => {
+    const chats = ["tools", "images", "json_schema"].some((ability) => memberOf(model, ability) === true);
+    if (memberOf(model, "embeddings") !== true || chats) return [];
+    return itemsOf(memberOf(model, "on")).flatMap((entry, index): Problem[] => {
+      if (memberOf(entry, "dialect") === undefined) return [];
+      const message = `«${name}» is declared for embeddings alone, which have no dialect: leave it out, or say what else the model can do (\`tools\`)`;
+      return [{ path: ["models", name, "on", index, "dialect"], message, atKey: true }];
+    });
+  });
 }
 
 function testProblems(value: unknown): Problem[] {

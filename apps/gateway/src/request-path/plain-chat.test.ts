@@ -6,7 +6,7 @@ import { isPlainChat } from "./plain-chat.ts";
 const odd = fc.oneof(fc.jsonValue(), fc.constantFrom(null, -1, 1.5, 1e300, "", "x", [], {}, true));
 const message = fc.oneof(
   fc.record({ role: fc.constantFrom("user", "system"), content: fc.string() }),
-  fc.dictionary(fc.constantFrom("role", "content", "tool_calls", "name"), odd),
+  fc.dictionary(fc.constantFrom("role", "content", "tool_calls", "reasoning", "name"), odd),
 );
 const body = fc
   .tuple(
@@ -39,4 +39,6 @@ test("the requests that most clients send are plain", () => {
   expect(isPlainChat({ model: "auto", messages, stream: true, max_tokens: 5, temperature: 1, seed: 7 })).toBe(true);
   expect(isPlainChat({ model: "auto", messages, tools: [] })).toBe(false);
   expect(isPlainChat({ model: "auto", messages: [] })).toBe(false);
+  const thought = { role: "assistant", content: "hi", reasoning_content: "a greeting" };
+  expect(isPlainChat({ model: "auto", messages: [...messages, thought] })).toBe(false);
 });

@@ -20,7 +20,11 @@ const schemaFields = new Set(Object.keys(ChatRequest.shape));
 
 function isPlainMessage(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const { role, content, tool_calls } = value as Record<string, unknown>;
+  const { role, content, tool_calls, reasoning_content, reasoning, reasoning_details } = value as Record<
+    string,
+    unknown
+  >;
+  if (reasoning_content !== undefined || reasoning !== undefined || reasoning_details !== undefined) return false;
   return typeof role === "string" && typeof content === "string" && tool_calls === undefined;
 }
 

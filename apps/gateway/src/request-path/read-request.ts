@@ -8,6 +8,7 @@ import {
 } from "@signalbox/protocol";
 import type { z } from "zod";
 import { isPlainChat } from "./plain-chat.ts";
+import { findReasoning, type ReasoningHistory } from "./reasoning-history.ts";
 
 /** A request body: its bytes, where its members stand, and the parsed value, which is never changed. */
 export interface ReadRequest {
@@ -19,6 +20,8 @@ export interface ReadRequest {
   readonly stream: boolean;
   /** The client asked for the usage chunk of a stream. */
   readonly includeUsage: boolean;
+  /** The reasoning of earlier turns, if the client sends any back. */
+  readonly history: ReasoningHistory | undefined;
 }
 
 /**
@@ -29,9 +32,12 @@ export function readRequest(endpoint: Endpoint, bytes: Buffer, caps: JsonCaps): 
   if (bytes.length === 0) throw new GatewayError("invalid_json", "the request body is empty");
   const members = scanMembers(bytes, caps);
   const body = parse(bytes);
-  if (endpoint !== "chat_completions" || !isPlainChat(body)) {
+  const isChat = endpoint === "chat_completions";
+  let history: ReasoningHistory | undefined;
+  if (!isChat || !isPlainChat(body)) {
     const checked = requestSchemas[endpoint].safeParse(body);
     if (!checked.success) throw invalidRequest(checked.error.issues[0]!);
+    if (isChat) history = findReasoning(bytes, members, body.messages as readonly Record<string, unknown>[]);
   }
   const { model, stream, stream_options } = body as {
     model: string;
@@ -47,6 +53,7 @@ export function readRequest(endpoint: Endpoint, bytes: Buffer, caps: JsonCaps): 
     // Nobody streams embeddings, whatever the body says.
     stream: stream === true && endpoint !== "embeddings",
     includeUsage: stream_options?.include_usage === true,
+    history,
   };
 }
 

@@ -198,7 +198,7 @@ class Way implements AttemptEffects<OpenReply> {
       path,
       headers: backend.headers,
       requestId: this.#story.id,
-      body: upstreamBody(request, kind, model, upstreamModel),
+      body: upstreamBody(request, { kind, model, deployment: candidate.deployment, upstreamModel }),
       cancellation: this.#cancellation,
       options: {
         backend: backend.name,

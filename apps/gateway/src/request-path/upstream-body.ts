@@ -1,16 +1,29 @@
-import type { BackendKind } from "@signalbox/backends";
-import { spliceMembers } from "@signalbox/protocol";
-import type { Model } from "@signalbox/router";
+import type { BackendKind, RequestEdits } from "@signalbox/backends";
+import { scanElements, spliceMembers } from "@signalbox/protocol";
+import type { Deployment, Model } from "@signalbox/router";
 import type { ReadRequest } from "./read-request.ts";
+import { placeReasoning } from "./reasoning-history.ts";
+
+/** For whom a body is made. */
+export interface BodyTarget {
+  readonly kind: BackendKind;
+  readonly model: Model;
+  readonly deployment: Deployment;
+  /** The model's name as the backend knows it. */
+  readonly upstreamModel: string;
+}
+
+type Edits = Record<string, string | Buffer | undefined>;
 
 /**
  * The body for one attempt: the client's bytes with `model` named as the backend knows it, the kind's own edits, the
- * model's defaults for what the client left out, and a usage chunk asked for in streams (it is taken out again on the
- * way back unless the client asked as well).
+ * reasoning of earlier turns where the engine reads it, the model's defaults for what the client left out, and a usage
+ * chunk asked for in streams (it is taken out again on the way back unless the client asked as well).
  */
-export function upstreamBody(request: ReadRequest, kind: BackendKind, model: Model, upstreamModel: string): Buffer {
-  const { body, endpoint } = request;
-  const edits: Record<string, string | undefined> = { model: JSON.stringify(upstreamModel) };
+export function upstreamBody(request: ReadRequest, target: BodyTarget): Buffer {
+  const { body, endpoint, history } = request;
+  const { kind, model, deployment } = target;
+  const edits: Edits = { model: JSON.stringify(target.upstreamModel) };
   if (request.stream && kind.streamsUsage && !request.includeUsage) {
     const options = body.stream_options as object | null | undefined;
     edits.stream_options = JSON.stringify({ ...options, include_usage: true });
@@ -20,7 +33,26 @@ export function upstreamBody(request: ReadRequest, kind: BackendKind, model: Mod
       if (!Object.hasOwn(body, key)) edits[key] = value;
     }
   }
-  const own = kind.editRequest?.({ endpoint, body });
-  for (const key in own) edits[key] = own[key];
+  const view = { endpoint, body };
+  addEdits(edits, request, kind.editRequest?.(view));
+  if (deployment.toolParser === "raw") addEdits(edits, request, kind.editRawRequest?.(view));
+  if (history !== undefined && deployment.reasoningHistory !== undefined) {
+    edits.messages = placeReasoning(request.bytes, history, deployment.reasoningHistory);
+  }
   return spliceMembers(request.bytes, request.members, edits);
+}
+
+function addEdits(edits: Edits, request: ReadRequest, own: RequestEdits | undefined): void {
+  for (const key in own) {
+    const edit = own[key];
+    edits[key] = typeof edit === "object" ? keepElements(request, key, edit.keep) : edit;
+  }
+}
+
+/** A list of the body with only some of its elements, byte for byte. */
+function keepElements({ bytes, members }: ReadRequest, key: string, keep: readonly number[]): string {
+  const list = members.find((member) => member.key === key)!;
+  const elements = scanElements(bytes, list.valueStart);
+  const kept = keep.map((index) => bytes.toString("utf8", elements[index]!.valueStart, elements[index]!.valueEnd));
+  return `[${kept.join(",")}]`;
 }
