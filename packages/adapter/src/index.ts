@@ -1,3 +1,17 @@
 export type { CallOutcome, ToolCall } from "./call.ts";
 export { dialectNames, findDialect } from "./dialect-names.ts";
+export type { DenyCondition, DenyRule } from "./guard/deny-rule.ts";
+export {
+  combinePolicies,
+  createGuard,
+  describeViolation,
+  type Guard,
+  type GuardAction,
+  type GuardPolicy,
+  type GuardVerdict,
+  guardActions,
+  type Violation,
+} from "./guard/guard.ts";
+export { createSchemaCache, type DeclaredTools, type SchemaCache } from "./guard/schema-cache.ts";
+export type { SchemaFault } from "./guard/schema-check.ts";
 export { type DeclaredTool, type JsonSchema, readTools, type ToolSet } from "./tools.ts";
