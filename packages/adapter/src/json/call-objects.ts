@@ -103,7 +103,8 @@ function elementSlices(json: string): string[] {
   return elements;
 }
 
-function endOfString(json: string, open: number): number {
+/** The index after the closing quote of the JSON string that opens at `open`; past the end of the text when it has none. */
+export function endOfString(json: string, open: number): number {
   let at = open + 1;
   while (at < json.length && json[at] !== '"') at += json[at] === "\\" ? 2 : 1;
   return at + 1;
