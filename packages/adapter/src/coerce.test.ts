@@ -242,7 +242,7 @@ test("a string is the text itself, and JSON of a declared type keeps its spellin
   );
 });
 
-test("megabytes, and references without end, take milliseconds", () => {
+test("megabytes, and references without end, take time in proportion", () => {
   const began = performance.now();
   for (const name of ["city", "days", "num", "b", "tags", "obj", "any", "opt"])
     for (const unit of ["[", "1", '"', "{'", " ", "-"]) one(name, unit.repeat(500_000));
@@ -254,5 +254,6 @@ test("megabytes, and references without end, take milliseconds", () => {
     Array.from({ length: 100_000 }, (_, i) => ({ name: `days${i % 5}`, text: "1" })),
     tool,
   );
-  expect(performance.now() - began).toBeLessThan(2500);
+  // Milliseconds on an idle machine; minutes if any part were read again and again.
+  expect(performance.now() - began).toBeLessThan(10_000);
 });

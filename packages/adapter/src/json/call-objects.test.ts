@@ -149,7 +149,7 @@ test("never throws, and arguments always parse to an object", () => {
   );
 });
 
-test("megabytes of calls, members, quotes or brackets take milliseconds", () => {
+test("megabytes of calls, members, quotes or brackets take time in proportion", () => {
   const began = performance.now();
   const calls = Array.from({ length: 50_000 }, () => '{"name":"f"}').join(",");
   expect(readCallObjects(`[${calls}]`)).toHaveLength(50_000);
@@ -157,5 +157,6 @@ test("megabytes of calls, members, quotes or brackets take milliseconds", () => 
   expect(only(`{"name":"f","arguments":{${members}}}`).arguments).toHaveLength(members.length + 2);
   expect(only(`{"name":"f","arguments":{"q":"${'\\"'.repeat(500_000)}"}}`).repaired).toBe(false);
   for (const unit of ["[", '{"name":', '{"arguments":"']) expect(readCallObjects(unit.repeat(100_000))).toBeUndefined();
-  expect(performance.now() - began).toBeLessThan(2500);
+  // Milliseconds on an idle machine; minutes if any part were read again and again.
+  expect(performance.now() - began).toBeLessThan(10_000);
 });

@@ -221,7 +221,7 @@ test.each([
   "1",
   "e",
   "-.",
-])("a megabyte of %j takes milliseconds", (unit) => {
+])("a megabyte of %j takes time in proportion", (unit) => {
   const text = unit.repeat(1_000_000 / unit.length);
   const began = performance.now();
   repairJson(text);
@@ -229,5 +229,6 @@ test.each([
   repairJson(`['${text}']`);
   readPythonLiteral(text, 0);
   readPythonLiteral(`[${text}]`, 0);
-  expect(performance.now() - began).toBeLessThan(2500);
+  // Milliseconds on an idle machine; minutes if any part were read again and again.
+  expect(performance.now() - began).toBeLessThan(10_000);
 });
