@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
+import { reasoningPlaces } from "@signalbox/protocol";
 import { describe, expect, test } from "vitest";
+import type { BackendKind } from "./kind.ts";
 import { kindCases } from "./kind-cases.ts";
 import { backendKindNames, kinds } from "./kinds.ts";
 import { replay } from "./recording.ts";
@@ -20,6 +22,18 @@ test("the table names every kind, its title, port and concurrency, and no other"
     return `| \`${name}\` | ${title} | ${port} | ${concurrent ? "many" : "one"} |`;
   });
   expect(rows).toEqual(expected);
+});
+
+test("docs/reasoning.md says where every kind reads earlier reasoning, and which places there are", () => {
+  const text = readFileSync(new URL("../../../docs/reasoning.md", import.meta.url), "utf8");
+  const places = [...text.matchAll(/^\| `(\w+)` \|/gm)].map(([, word]) => word);
+  const rows = [...text.matchAll(/^\| `(\w+)` \| `(\w+)` \|$/gm)].map(([, name, place]) => [name, place]);
+  const declared = backendKindNames.flatMap((name) => {
+    const place = (kinds[name] as BackendKind).reasoningHistory;
+    return place === undefined ? [] : [[name, place]];
+  });
+  expect(rows).toEqual(declared);
+  expect(places.slice(rows.length)).toEqual(reasoningPlaces);
 });
 
 test("every kind has a section, in the order of the registry, and there is none of another", () => {

@@ -77,8 +77,8 @@ export interface BackendKind {
    * it (`tool_parser: raw`). Missing = it has no raw mode.
    */
   editRawRequest?(request: RequestView): RequestEdits;
-  /** Where the engine reads the reasoning of earlier turns; undefined = not known, it gets what the client sent. */
-  readonly reasoningHistory: ReasoningPlace | undefined;
+  /** Where the engine reads the reasoning of earlier turns; missing = not known, it gets what the client sent. */
+  readonly reasoningHistory?: ReasoningPlace;
   /** Sends a usage chunk in streams when asked with `stream_options.include_usage`. */
   readonly streamsUsage: boolean;
   /** The engine ends a good stream with `[DONE]` and no finish_reason. */

@@ -25,7 +25,6 @@ export const openai: BackendKind = {
   paths: { chat_completions: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
   streamsUsage: true,
   concurrent: true,
-  reasoningHistory: undefined,
   readError: readErrorWith(errors),
 
   async probe(get) {

@@ -11,11 +11,12 @@ const positive = z.int().min(0).nullish();
 const contentPart = z.looseObject({ type: z.string() });
 const toolCall = z.looseObject({ function: z.looseObject({ name: z.string() }).optional() });
 
+const summaryPart = z.looseObject({ text: z.string().nullish() });
 /** A piece of the reasoning of an earlier turn. What has neither text nor summary is signed or encrypted. */
 const reasoningDetail = z.looseObject({
   type: z.string().nullish(),
   text: z.string().nullish(),
-  summary: z.string().nullish(),
+  summary: z.union([z.string(), z.array(summaryPart)]).nullish(),
 });
 
 export const ChatMessage = z.looseObject({

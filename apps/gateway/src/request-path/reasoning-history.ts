@@ -102,10 +102,19 @@ function textInside(bytes: Buffer, members: readonly JsonMember[], key: string):
 /** The inside of a JSON string with the reasoning; undefined when all that there is cannot be read (signed, encrypted). */
 function reasoningText(message: Fields, source: (key: string) => string): string | undefined {
   for (const field of ["reasoning_content", "reasoning"]) if (!isEmpty(message[field])) return source(field);
-  const details = (message.reasoning_details ?? []) as readonly { text?: string | null; summary?: string | null }[];
-  // The pieces of a stream, as some clients collect them, or one whole.
-  const text = details.map((detail) => detail.text ?? detail.summary ?? "").join("");
+  const text = textOf(message.reasoning_details);
   return text === "" ? undefined : JSON.stringify(text).slice(1, -1);
+}
+
+interface Detail {
+  readonly text?: string | null;
+  readonly summary?: string | readonly Detail[] | null;
+}
+
+/** The text of details in one piece: some clients collect the pieces of a stream as they came. */
+function textOf(details: unknown): string {
+  if (!Array.isArray(details)) return typeof details === "string" ? details : "";
+  return (details as readonly Detail[]).map(({ text, summary }) => text ?? textOf(summary)).join("");
 }
 
 function beginsWithThought(content: unknown): boolean {

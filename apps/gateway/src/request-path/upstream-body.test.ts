@@ -75,6 +75,13 @@ describe("the reasoning of earlier turns", () => {
     expect(placed(message, "reasoning_details")).toBe(message);
   });
 
+  test("of details may be a summary in parts", () => {
+    const details =
+      '[{"type":"reasoning","summary":[{"type":"summary_text","text":"a"},{"text":"b"}]},{"summary":null}]';
+    const message = `{"role":"assistant","content":"so","reasoning_details":${details}}`;
+    expect(placed(message, "reasoning")).toBe('{"role":"assistant","content":"so","reasoning":"ab"}');
+  });
+
   test("that is signed or encrypted goes only where details are read", () => {
     const message =
       '{"role":"assistant","reasoning_details":[{"type":"reasoning.encrypted","data":"eA=="}],"content":"so"}';
