@@ -10,6 +10,8 @@ export {
   type GuardPolicy,
   type GuardVerdict,
   guardActions,
+  ruleName,
+  stricter,
   type Violation,
 } from "./guard/guard.ts";
 export { createSchemaCache, type DeclaredTools, type SchemaCache } from "./guard/schema-cache.ts";

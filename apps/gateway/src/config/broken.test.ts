@@ -34,6 +34,26 @@ const expected: Record<string, readonly (readonly [place: string, word: string])
     ["6:48: models.large.aliases[0]: ", "«auto» is reserved"],
   ],
   "not-yaml.yaml": [["4:1: ", "end with a }"]],
+  "guard-unknown-action.yaml": [
+    ["8:15: models.large.guard.schema: ", "did you mean «flag»?"],
+    ["9:19: models.large.guard.undeclared: ", "did you mean «reject»?"],
+    ["11:34: models.large.guard.deny[0].action: ", "«pass» is not one of flag, escalate, reject"],
+    ["12:19: models.large.guard.deny[1].tool: ", "expected a pattern"],
+  ],
+  "guard-condition.yaml": [
+    ["11:26: teams.agents.guard.deny[0].when.argument: ", "is missing"],
+    ["11:34: teams.agents.guard.deny[0].when.arguments: ", "did you mean «argument»?"],
+    ["14:54: teams.agents.guard.deny[1].when[0].matches[1]: ", "expected a text, not «7»"],
+    ["15:15: teams.agents.guard.deny[1].when[1].matches: ", "expected a pattern or a list of patterns"],
+    ["15:33: teams.agents.guard.deny[1].when[1].match: ", "did you mean «matches»?"],
+    ["16:32: teams.agents.guard.deny[2].when: ", "expected { argument, matches }"],
+    ["17:11: teams.agents.guard.deny[3].tool: ", "is missing"],
+    ["17:13: teams.agents.guard.deny[3].tools: ", "did you mean «tool»?"],
+  ],
+  "guard-escalates-nowhere.yaml": [
+    ["8:15: models.large.guard.schema: ", "name one in its `fallback`"],
+    ["10:34: models.large.guard.deny[0].action: ", "name one in its `fallback`"],
+  ],
   "dead-rule.yaml": [["10:5: routing[2]: ", "routing.1"]],
   "unknown-team.yaml": [
     ["7:21: routing[0].when.team: ", "did you mean «payments»?"],

@@ -1,5 +1,6 @@
 import { kinds } from "@signalbox/backends";
 import type { Deployment, Model, Policy, Rule } from "@signalbox/router";
+import { compileGuards } from "./compile-guards.ts";
 import type { BackendConfig, Config, PolicyTest, Team, TlsOptions } from "./config.ts";
 import type { ConfigFile } from "./schema.ts";
 
@@ -43,6 +44,7 @@ export function compileConfig(
     policy,
     teams:
       file.teams && new Map(Object.entries(file.teams).map(([name, team]) => [name, compileTeam(name, team, policy)])),
+    guards: compileGuards(file),
     timeouts: Object.freeze(timeouts),
     attempts: file.defaults.attempts,
     retryBudget: file.defaults.retry_budget,

@@ -1,6 +1,7 @@
 import type { BackendKindName } from "@signalbox/backends";
 import type { ErrorCode } from "@signalbox/protocol";
 import type { Policy } from "@signalbox/router";
+import type { Guards } from "./compile-guards.ts";
 import type { Address, Rate } from "./units.ts";
 
 /** A config file, checked and resolved: what the gateway runs by. Immutable; a reload makes a new one. */
@@ -14,6 +15,8 @@ export interface Config {
   readonly policy: Policy;
   /** Undefined = open: no key is checked, everybody is the team `default`. */
   readonly teams: ReadonlyMap<string, Team> | undefined;
+  /** What tool calls are held to. */
+  readonly guards: Guards;
   /** Of the whole request; a backend may have its own `connect`, `firstToken`, `idle` and `coldStart`. */
   readonly timeouts: Timeouts;
   /** Most attempts of one request, all backends and models together. */

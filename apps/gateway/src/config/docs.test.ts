@@ -26,7 +26,8 @@ function settings(): Map<string, { fallback: string; words: readonly string[] }>
   const visit = (node: Schema, path: string): void => {
     for (const [key, member] of Object.entries(node.properties ?? {})) {
       const child = path === "" ? key : `${path}.${key}`;
-      if (key === "when") visit(schema.$defs.condition as Schema, child);
+      const shared = key === "not" ? undefined : member.$ref?.replace("#/$defs/", "");
+      if (shared !== undefined) visit(schema.$defs[shared] as Schema, child);
       else if (inner(member) !== undefined) {
         for (const [suffix, deeper] of inner(member) ?? []) visit(deeper, `${child}${suffix}`);
       } else {

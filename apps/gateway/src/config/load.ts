@@ -6,6 +6,7 @@ import { openTeam } from "../teams/keys.ts";
 import { backendProblems } from "./backend-problems.ts";
 import { compileConfig, type FileTexts } from "./compile.ts";
 import type { Config } from "./config.ts";
+import { guardProblems } from "./guard-problems.ts";
 import { entriesOf, memberOf } from "./loose.ts";
 import { type ConfigError, formatPath, type Problem } from "./problems.ts";
 import { referenceProblems } from "./references.ts";
@@ -73,6 +74,7 @@ export async function loadConfig(text: string, options: LoadOptions): Promise<Lo
     ...referenceProblems(source.value),
     ...backendProblems(source.value, source.raw),
     ...settingProblems(source.value, source.raw),
+    ...guardProblems(source.value),
     ...named.problems,
   ];
   if (!parsed.success || problems.length > 0) return failed(problems, options, source);

@@ -5,8 +5,19 @@ import type { Path, Problem } from "./problems.ts";
 
 /** What a schema found wrong with `value`, in words, one problem for each thing to repair. */
 export function schemaProblems(error: z.ZodError, value: unknown): Problem[] {
-  return error.issues.flatMap((issue) => {
+  return issueProblems(error.issues, value);
+}
+
+type Issues = z.ZodError["issues"];
+
+function issueProblems(issues: Issues, value: unknown): Problem[] {
+  return issues.flatMap((issue) => {
     const path = writtenPath(issue.path);
+    const branch = issue.code === "invalid_union" ? likelyBranch(issue.errors) : undefined;
+    if (branch !== undefined) {
+      const inner = branch.map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
+      return issueProblems(inner as Issues, value);
+    }
     if (issue.code === "unrecognized_keys") {
       const messages = issue.message.split("\n");
       return issue.keys.map((key, index) => ({
@@ -22,6 +33,14 @@ export function schemaProblems(error: z.ZodError, value: unknown): Problem[] {
     if (issue.code === "invalid_type") return [{ path, message: wrongType(issue.expected, at(value, path)) }];
     return [{ path, message: lowerFirst(issue.message) }];
   });
+}
+
+/** The one of several forms that a value has, though something in it is wrong; undefined = it has none of them. */
+function likelyBranch(branches: readonly z.core.$ZodIssue[][]): z.core.$ZodIssue[] | undefined {
+  const meant = branches.filter((issues) =>
+    issues.every(({ code, path }) => code !== "invalid_type" || path.length > 0),
+  );
+  return meant.length === 1 ? meant[0] : undefined;
 }
 
 const typeWords: Readonly<Record<string, string>> = {

@@ -17,6 +17,7 @@ import {
   section,
   size,
 } from "./fields.ts";
+import { GuardSection } from "./guard-schema.ts";
 
 const variablePattern = String.raw`^\$\{[A-Za-z_][A-Za-z0-9_]*(:-)?\}$`;
 const text = () => z.string().min(1, "expected some text, not an empty string");
@@ -133,6 +134,7 @@ const ModelEntry = section({
   json_schema: z.boolean().optional().describe("Can hold its answer to a JSON Schema."),
   embeddings: z.boolean().optional().describe("Serves /v1/embeddings."),
   fallback: z.array(text()).default([]).describe("Models to try, in order, when this one cannot answer."),
+  guard: GuardSection.optional().describe("What the model's tool calls are held to."),
   defaults: RequestDefaults.prefault({}).describe("Request fields that a client's own values override."),
 });
 
@@ -156,6 +158,9 @@ const TeamEntry = section(
       .describe("SHA-256 hashes of the team's keys, as `sha256:` and 64 hex digits."),
     models: z.array(text()).optional().describe("Models that the team may use; all of them, and `auto`, unless given."),
     limits: Limits.prefault({}).describe("What the team may use; without limit unless given."),
+    guard: GuardSection.optional().describe(
+      "What tool calls in the team's answers are held to, beside the model's guard.",
+    ),
   },
   ["budget", "priority", "data"],
 );

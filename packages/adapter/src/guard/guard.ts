@@ -82,6 +82,11 @@ export function combinePolicies(...policies: readonly GuardPolicy[]): GuardPolic
   };
 }
 
+/** Names the broken rule for a metric: `schema`, `undeclared`, or the label of a deny rule. */
+export function ruleName(violation: Violation): string {
+  return violation.rule === "deny" ? violation.label : violation.rule;
+}
+
 /** What a violation is, in a few words for people: `shell: arguments.command breaks «type»`. Nothing of the arguments. */
 export function describeViolation(violation: Violation): string {
   const tool = /^[\w.:/-]{1,64}$/.test(violation.tool) ? violation.tool : "a tool";
