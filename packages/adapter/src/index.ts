@@ -1,5 +1,5 @@
 export type { CallOutcome, ToolCall } from "./call.ts";
-export { dialectNames, findDialect } from "./dialect-names.ts";
+export { dialectNames, findDialect } from "./dialects.ts";
 export type { DenyCondition, DenyRule } from "./guard/deny-rule.ts";
 export {
   combinePolicies,

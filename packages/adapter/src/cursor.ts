@@ -1,0 +1,243 @@
+import { type Entry, type LiteralSet, PARTIAL } from "./literals.ts";
+
+/** Answers of a cursor's steps. `MORE`: it depends on input that has not come yet. */
+export const MORE = -1;
+export const NO = 0;
+export const YES = 1;
+export type Answer = typeof MORE | typeof NO | typeof YES;
+
+/** No character is here: the input is over, or has not come yet (`ended` tells which). */
+export const NONE = -1;
+
+/** What is read stays in pieces of this many code units, so that a rope never gets deep. */
+const PIECE = 16 * 1024;
+
+/** Space, tab, CR and LF: what counts as whitespace around calls. */
+export function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
+/**
+ * The text of one block, read forwards as it comes. No step looks back and none copies what was read, so that a block
+ * costs the same per character however it is cut. A step that answers `MORE` has not moved past anything that matters:
+ * it is asked again after the next `feed`.
+ */
+export class Cursor {
+  /** No more input will come. */
+  ended = false;
+  /** What is not read yet begins at `#at` of it. */
+  #window = "";
+  #at = 0;
+  /** Code units of the block in front of the window. */
+  #base = 0;
+  #pieces: string[] = [];
+  #piece = "";
+  /** Where the mark is: in code units of the block, and in pieces. */
+  #marked = 0;
+  #markedPieces = 0;
+  /** A place in the window to come back to; -1 = none. */
+  #held = -1;
+
+  /** Begins a block: `text` is its first part. */
+  begin(text: string): void {
+    this.#window = text;
+    this.#at = 0;
+    this.#base = 0;
+    this.#pieces = [];
+    this.#piece = "";
+    this.#marked = 0;
+    this.#markedPieces = 0;
+    this.#held = -1;
+  }
+
+  feed(text: string): void {
+    const at = this.#held < 0 ? this.#at : this.#held;
+    if (at > 0) this.#keep(at);
+    this.#window = this.#window === "" ? text : this.#window + text;
+  }
+
+  /** Moves what was read out of the window. */
+  #keep(at: number): void {
+    const whole = at === this.#window.length;
+    this.#piece += whole ? this.#window : this.#window.slice(0, at);
+    if (this.#piece.length > PIECE) {
+      // Reading a character flattens the rope that was built so far.
+      this.#piece.charCodeAt(0);
+      this.#pieces.push(this.#piece);
+      this.#piece = "";
+    }
+    this.#base += at;
+    this.#window = whole ? "" : this.#window.slice(at);
+    this.#at -= at;
+    if (this.#held >= 0) this.#held -= at;
+  }
+
+  /** Remembers this place, to come `back` to; for looking a few characters ahead. */
+  hold(): void {
+    this.#held = this.#at;
+  }
+
+  /** Returns to the place that was held, or (with `stay`) goes on here. */
+  back(stay = false): void {
+    if (!stay) this.#at = this.#held;
+    this.#held = -1;
+  }
+
+  /** Sets the mark here: offsets count from it, and `marked` is what was read since. */
+  mark(): void {
+    if (this.#at > 0) this.#keep(this.#at);
+    if (this.#piece !== "") {
+      this.#pieces.push(this.#piece);
+      this.#piece = "";
+    }
+    this.#marked = this.#base;
+    this.#markedPieces = this.#pieces.length;
+  }
+
+  /** What was read since the mark. Costs its length: ask once per call. */
+  marked(): string {
+    const window = this.#window.slice(0, this.#at);
+    const { length } = this.#pieces;
+    if (this.#markedPieces === length) return this.#piece === "" ? window : this.#piece + window;
+    return this.#pieces.slice(this.#markedPieces).join("") + this.#piece + window;
+  }
+
+  /** Where the cursor is, in code units from the mark. */
+  get offset(): number {
+    return this.#base - this.#marked + this.#at;
+  }
+
+  /** All code units that have come, read or not. */
+  get length(): number {
+    return this.#base + this.#window.length;
+  }
+
+  /** The code unit here, or `NONE`. */
+  code(): number {
+    return this.#at < this.#window.length ? this.#window.charCodeAt(this.#at) : NONE;
+  }
+
+  /** At the end of an input that is over. */
+  get atEnd(): boolean {
+    return this.ended && this.#at >= this.#window.length;
+  }
+
+  /** What has not been read. */
+  rest(): string {
+    return this.#window.slice(this.#at);
+  }
+
+  /** All of the block that was read. Costs its length. */
+  text(): string {
+    return this.#pieces.join("") + this.#piece + this.#window.slice(0, this.#at);
+  }
+
+  /** Forgets what was read: offsets count from here. */
+  drop(): void {
+    this.begin(this.rest());
+  }
+
+  /** Steps over `count` code units that are known to be there. */
+  skip(count: number): void {
+    this.#at += count;
+  }
+
+  /** Steps over whitespace. `MORE` where more of it may come; `YES` at another character or at the end. */
+  space(): Answer {
+    const window = this.#window;
+    let at = this.#at;
+    while (at < window.length && isSpace(window.charCodeAt(at))) at++;
+    this.#at = at;
+    return at < window.length || this.ended ? YES : MORE;
+  }
+
+  /** Steps over `literal`, if it is here. */
+  take(literal: string): Answer {
+    const answer = this.at(literal);
+    if (answer === YES) this.#at += literal.length;
+    return answer;
+  }
+
+  /** Is `literal` here? */
+  at(literal: string): Answer {
+    const window = this.#window;
+    const at = this.#at;
+    const there = window.length - at;
+    if (there === 0) return this.ended ? NO : MORE;
+    if (window.charCodeAt(at) !== literal.charCodeAt(0)) return NO;
+    if (there >= literal.length) return window.startsWith(literal, at) ? YES : NO;
+    return !this.ended && literal.startsWith(window.slice(at)) ? MORE : NO;
+  }
+
+  /** Which literal of `set` is here? Its entry, undefined for none, or `PARTIAL`. */
+  peek<T>(set: LiteralSet<T>): Entry<T> | typeof PARTIAL | undefined {
+    if (this.#at < this.#window.length) return set.match(this.#window, this.#at, this.ended);
+    return this.ended ? undefined : PARTIAL;
+  }
+
+  /** Moves to the next literal of `set` (all ASCII at their first character), and stops in front of it. Undefined at the end. */
+  seek<T>(set: LiteralSet<T>): Entry<T> | typeof PARTIAL | undefined {
+    const window = this.#window;
+    const { firsts } = set;
+    for (let at = this.#at; at < window.length; at++) {
+      const code = window.charCodeAt(at);
+      if (code >= 128 || firsts[code] === 0) continue;
+      const found = set.match(window, at, this.ended);
+      if (found === undefined) continue;
+      this.#at = at;
+      return found;
+    }
+    this.#at = window.length;
+    return this.ended ? undefined : PARTIAL;
+  }
+
+  /** Moves to the next `literal`, and stops in front of it. `NO` at the end. */
+  find(literal: string): Answer {
+    const window = this.#window;
+    const found = window.indexOf(literal, this.#at);
+    if (found >= 0) {
+      this.#at = found;
+      return YES;
+    }
+    if (this.ended) {
+      this.#at = window.length;
+      return NO;
+    }
+    this.#at = Math.max(this.#at, window.length - partialAtEnd(window, literal));
+    return MORE;
+  }
+
+  /** Moves to the next code unit that is one of `stops` (ASCII), and stops in front of it. `NO` at the end. */
+  until(stops: Uint8Array): Answer {
+    const window = this.#window;
+    let at = this.#at;
+    for (; at < window.length; at++) {
+      const code = window.charCodeAt(at);
+      if (code < 128 && stops[code] === 1) break;
+    }
+    this.#at = at;
+    if (at < window.length) return YES;
+    return this.ended ? NO : MORE;
+  }
+
+  /** Lets `step` read the window from here; it answers where it stopped. */
+  scan(step: (window: string, from: number) => number): void {
+    this.#at = step(this.#window, this.#at);
+  }
+}
+
+/** How many code units at the end of `text` are the beginning of `literal`. */
+export function partialAtEnd(text: string, literal: string): number {
+  for (let length = Math.min(text.length, literal.length - 1); length > 0; length--) {
+    if (text.charCodeAt(text.length - length) === literal.charCodeAt(0) && literal.startsWith(text.slice(-length)))
+      return length;
+  }
+  return 0;
+}
+
+/** A table for `Cursor.until`. */
+export function stopsAt(characters: string): Uint8Array {
+  const table = new Uint8Array(128);
+  for (const character of characters) table[character.charCodeAt(0)] = 1;
+  return table;
+}

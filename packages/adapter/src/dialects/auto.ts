@@ -1,0 +1,58 @@
+import { arrowCalls } from "../grammars/arrow-calls.ts";
+import { nameArguments } from "../grammars/headed-json.ts";
+import { jsonCalls } from "../grammars/json-calls.ts";
+import { hunyuanCalls, keyValueCalls } from "../grammars/key-values.ts";
+import { pythonLines } from "../grammars/pythonic.ts";
+import { tagged } from "../grammars/tagged.ts";
+import { xmlCalls } from "../grammars/xml-calls.ts";
+import type { Dialect, Envelope } from "../dialect.ts";
+import {
+  bareJson,
+  defineDialect,
+  endTokens,
+  functionCallsTag,
+  functionShape,
+  invokeShape,
+  toolCallsTag,
+  toolCallTag,
+} from "../envelopes.ts";
+
+/** Tags that several dialects use, each in its own way: what stands behind them tells which. */
+const shared: readonly Envelope[] = [
+  toolCallTag(jsonCalls, xmlCalls(functionShape), nameArguments, keyValueCalls({ declaredOnly: true })),
+  toolCallsTag(jsonCalls, hunyuanCalls("")),
+  functionCallsTag(xmlCalls(invokeShape()), pythonLines),
+  tagged({ opens: ["[TOOL_CALL]"], closes: ["[/TOOL_CALL]"], bodies: [arrowCalls] }),
+  bareJson,
+];
+
+/** Tokens at the end that cannot be meant as text. `</s>` and the like are text unless a call is in front of them. */
+const unmistakable = /^(?:<[|｜].*[|｜]>|\[e~\[|\]~b\]ai|\]~!b\[)$/;
+
+/** All dialects at once: every strong envelope, and the weak ones by declared names. */
+export function autoOf(dialects: readonly Dialect[]): Dialect {
+  const all = dialects.flatMap(({ envelopes }) => envelopes);
+  const taken = new Set(shared.flatMap(({ opens }) => opens));
+  const others = all.filter(({ opens }) => !opens.some((open) => taken.has(open) || open === "```"));
+  const ends = others.filter(({ always, where }) => always && where === "anywhere");
+  const tokens = [...new Set(ends.flatMap(({ opens }) => opens))].filter((token) => !channels.has(token));
+  return defineDialect({
+    title: "All of them",
+    models: ["any"],
+    envelopes: [
+      ...shared,
+      ...others.filter((one) => !ends.includes(one) || one.opens.some((open) => channels.has(open))),
+      endTokens(tokens.filter((token) => unmistakable.test(token))),
+      endTokens(
+        tokens.filter((token) => !unmistakable.test(token)),
+        "after",
+      ),
+    ],
+    thinks: dialects
+      .flatMap(({ thinks }) => thinks)
+      .filter((tags, index, list) => list.findIndex(({ open }) => open === tags.open) === index),
+    example: "",
+  });
+}
+
+const channels = new Set(["<|start|>", "<|channel|>"]);

@@ -1,0 +1,32 @@
+import { headedJson } from "../grammars/headed-json.ts";
+import { strays, tagged } from "../grammars/tagged.ts";
+import { defineDialect, endTokens } from "../envelopes.ts";
+
+const tokens = (name: string): readonly string[] => [`<｜tool▁${name}｜>`, `<|tool▁${name}|>`, `<|tool_${name.replace("▁", "_")}|>`];
+
+/** The name stands in front of the separator (V3.1), or behind it on a line of its own (V3). */
+const call = headedJson({
+  starts: tokens("call▁begin"),
+  heads: ["<｜tool▁sep｜>", "<|tool▁sep|>", "<|tool_sep|>"],
+  ends: tokens("call▁end"),
+  read: (kind, behind) => ({ name: [...behind.values()][0] || kind }),
+});
+
+/** DeepSeek V3 and V3.1: their calls differ in the head alone, and models mix them up. */
+export const deepseekV3 = defineDialect({
+  title: "DeepSeek V3",
+  aliases: ["deepseek_r1", "deepseekv3", "cogito"],
+  models: ["DeepSeek-V3", "DeepSeek-R1-0528", "Cogito"],
+  envelopes: [
+    tagged({ opens: tokens("calls▁begin"), closes: tokens("calls▁end"), bodies: [call] }),
+    tagged({ opens: tokens("call▁begin"), closes: tokens("calls▁end"), bodies: [call, { ...call, starts: [] }] }),
+    strays(...tokens("calls▁end"), ...tokens("call▁end")),
+    endTokens(["<｜end▁of▁sentence｜>"]),
+  ],
+  example:
+    '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n{"city": "Lyon"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+  faults: [
+    "vLLM loses a call whose begin and end come in one delta (vllm#48020)",
+    "SGLang gives {} as the arguments when streaming (sglang#18236)",
+  ],
+});

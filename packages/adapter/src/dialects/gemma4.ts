@@ -1,0 +1,20 @@
+import { gemmaCall } from "../grammars/gemma-call.ts";
+import { strays, tagged } from "../grammars/tagged.ts";
+import { defineDialect, endTokens } from "../envelopes.ts";
+
+export const gemma4 = defineDialect({
+  title: "Gemma 4",
+  aliases: ["gemma"],
+  models: ["Gemma 4"],
+  envelopes: [
+    tagged({ opens: ["<|tool_call>"], closes: ["<tool_call|>"], bodies: [gemmaCall('<|"|>')] }),
+    strays("<tool_call|>", "<|tool_response>"),
+    endTokens(["<turn|>", "<eos>", "<end_of_turn>"]),
+  ],
+  thinks: [
+    { open: "<|channel>", close: "<channel|>", label: "thought\n" },
+    { open: "<think>", close: "</think>" },
+  ],
+  example: '<|tool_call>call:get_weather{city:<|"|>Lyon<|"|>}<tool_call|>',
+  faults: ["vLLM's streaming parser hands out garbage when a quote token is split"],
+});

@@ -1,0 +1,18 @@
+import { pythonicCalls, pythonLines } from "../grammars/pythonic.ts";
+import { strays, tagged } from "../grammars/tagged.ts";
+import { defineDialect, endTokens } from "../envelopes.ts";
+
+export const lfm2 = defineDialect({
+  title: "LFM2 Python calls",
+  models: ["LFM2", "LFM2.5"],
+  envelopes: [
+    tagged({
+      opens: ["<|tool_call_start|>"],
+      closes: ["<|tool_call_end|>"],
+      bodies: [pythonicCalls, pythonLines],
+    }),
+    strays("<|tool_call_end|>"),
+    endTokens(["<|im_end|>"]),
+  ],
+  example: '<|tool_call_start|>[get_weather(city="Lyon")]<|tool_call_end|>',
+});

@@ -1,0 +1,9 @@
+import { pythonLines } from "../grammars/pythonic.ts";
+import { defineDialect, endTokens, functionCallsTag } from "../envelopes.ts";
+
+export const olmo3 = defineDialect({
+  title: "Olmo 3 Python lines",
+  models: ["Olmo 3"],
+  envelopes: [functionCallsTag(pythonLines), endTokens(["<|im_end|>"])],
+  example: '<function_calls>\nget_weather(city="Lyon")\n</function_calls>',
+});

@@ -1,0 +1,83 @@
+import { argumentsOfTexts } from "../coerce.ts";
+import type { Cursor } from "../cursor.ts";
+import { MORE, stopsAt, YES } from "../cursor.ts";
+import type { Block } from "../dialect.ts";
+import { take } from "./headed-json.ts";
+import { jsonCalls } from "./json-calls.ts";
+import type { Body, Surroundings } from "./tagged.ts";
+
+const structure = stopsAt('{}"');
+const stringStops = stopsAt('"\\');
+const callPattern = /^\{\s*tool\s*=>\s*"([^"]+)"\s*,?\s*(?:args\s*=>\s*\{([\s\S]*)\}\s*)?\}$/;
+const argumentPattern = /[\s,]*--([\w.-]+)[ \t]*(?:"((?:[^"\\]|\\[\s\S])*)"|([^\n]*))/y;
+
+/** `{tool => "N", args => { --k "v" }}`; and JSON, when it is that. */
+export const arrowCalls: Body = {
+  starts: ["{", "["],
+  *read(read: Cursor, block: Block, around: Surroundings) {
+    read.hold();
+    read.skip(1);
+    while (read.space() === MORE) yield;
+    let isArrow = (yield* take(read, "tool")) === YES;
+    if (isArrow) {
+      while (read.space() === MORE) yield;
+      isArrow = (yield* take(read, "=>")) === YES;
+    }
+    read.back();
+    if (!isArrow) return yield* jsonCalls.read(read, block, around);
+    read.mark();
+    if (!(yield* balanced(read))) return false;
+    const [, name, body = ""] = callPattern.exec(read.marked()) ?? [];
+    const texts = name === undefined ? undefined : readArguments(body);
+    if (name === undefined || texts === undefined || !block.accepts(name)) return false;
+    const { json, coerced } = argumentsOfTexts(texts, block.tools.get(name));
+    block.call(name, json, { coerced });
+    return true;
+  },
+};
+
+function* balanced(read: Cursor): Generator<undefined, boolean, undefined> {
+  for (let depth = 0; ; ) {
+    while (read.until(structure) === MORE) yield;
+    if (read.atEnd) return false;
+    const code = read.code();
+    read.skip(1);
+    if (code !== 0x22) {
+      depth += code === 0x7b ? 1 : -1;
+      if (depth === 0) return true;
+      continue;
+    }
+    for (let open = true; open; ) {
+      while (read.until(stringStops) === MORE) yield;
+      if (read.atEnd) return false;
+      open = read.code() === 0x5c;
+      read.skip(1);
+      if (!open) break;
+      while (read.code() < 0 && !read.ended) yield;
+      if (read.atEnd) return false;
+      read.skip(1);
+    }
+  }
+}
+
+function readArguments(body: string): { name: string; text: string }[] | undefined {
+  const texts: { name: string; text: string }[] = [];
+  let at = 0;
+  while (body.slice(at, at + 256).trim() !== "" || body.slice(at).trim() !== "") {
+    argumentPattern.lastIndex = at;
+    const found = argumentPattern.exec(body);
+    if (found === null) return undefined;
+    const [whole, name, quoted, bare = ""] = found;
+    texts.push({ name: name!, text: quoted === undefined ? bare.trim() : unescape(quoted) });
+    at += whole.length;
+  }
+  return texts;
+}
+
+function unescape(quoted: string): string {
+  try {
+    return JSON.parse(`"${quoted.replaceAll("\n", "\\n")}"`) as string;
+  } catch {
+    return quoted;
+  }
+}

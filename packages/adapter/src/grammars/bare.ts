@@ -1,0 +1,108 @@
+import type { Cursor } from "../cursor.ts";
+import { MORE, stopsAt, YES } from "../cursor.ts";
+import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
+import { LiteralSet, PARTIAL } from "../literals.ts";
+import { bareCall, bareCalls } from "./json-calls.ts";
+
+/** JSON calls as the whole content. The opening bracket belongs to the value. */
+export const bareJson: Envelope = defineEnvelope({
+  where: "start",
+  weak: true,
+  lookahead: (text, at) => (text[at] === "{" || text[at] === "[" ? YES : 0),
+  grammar: bareCalls,
+});
+
+/** Special tokens that an engine leaves at the end of a reply: gone, if nothing follows. */
+export function endTokens(tokens: readonly string[], where: Envelope["where"] = "anywhere"): Envelope {
+  const set = LiteralSet.of(...tokens);
+  return defineEnvelope({
+    opens: tokens,
+    where,
+    always: where === "anywhere",
+    *grammar(read) {
+      for (;;) {
+        while (read.space() === MORE) yield;
+        if (read.atEnd) return true;
+        let token = read.peek(set);
+        for (; token === PARTIAL; token = read.peek(set)) yield;
+        if (token === undefined) return false;
+        read.skip(token.literal.length);
+      }
+    },
+  });
+}
+
+/** Tokens around text that is content: they go, the text stays. Whitespace behind them goes with them. */
+export function stripped(...tokens: readonly string[]): Envelope {
+  return defineEnvelope({
+    opens: tokens,
+    where: "edge",
+    always: true,
+    *grammar(read) {
+      while (read.space() === MORE) yield;
+      return true;
+    },
+  });
+}
+
+const lineEnd = stopsAt("\n`");
+const MAX_INFO = 32;
+
+/** Calls in a fence that is the whole content. With anything else around it, the fence shows an example. */
+export function fenced(envelopes: readonly Envelope[]): Envelope {
+  const inner = new LiteralSet(
+    envelopes.flatMap((envelope) => envelope.opens.map((open) => [open, envelope] as const)),
+  );
+  return defineEnvelope({
+    opens: ["```"],
+    where: "start",
+    *grammar(read, outer) {
+      const block = holding(outer);
+      while (read.until(lineEnd) === MORE) yield;
+      if (read.code() !== 0x0a || read.offset > MAX_INFO) return false;
+      for (let count = 0; ; count++) {
+        while (read.space() === MORE) yield;
+        if (read.atEnd) return count > 0 && outer.repairs;
+        let answer = read.take("```");
+        for (; answer === MORE; answer = read.take("```")) yield;
+        if (answer === YES) {
+          if (count === 0) return false;
+          while (read.space() === MORE) yield;
+          return read.atEnd;
+        }
+        if (!(yield* oneBlock(read, block, inner))) return false;
+      }
+    },
+  });
+}
+
+function* oneBlock(
+  read: Cursor,
+  block: Block & { weak: boolean },
+  inner: LiteralSet<Envelope>,
+): Generator<undefined, boolean, undefined> {
+  let open = read.peek(inner);
+  for (; open === PARTIAL; open = read.peek(inner)) yield;
+  block.weak = open?.value.weak ?? true;
+  if (open === undefined) return (read.code() === 0x7b || read.code() === 0x5b) && (yield* bareCall(read, block));
+  read.skip(open.literal.length);
+  return yield* open.value.grammar(read, block);
+}
+
+/** The block inside a fence: what it finds waits until the fence has proved to be the whole content. */
+function holding(outer: Block): Block & { weak: boolean } {
+  return {
+    tools: outer.tools,
+    weak: false,
+    get repairs() {
+      return outer.repairs;
+    },
+    accepts(name) {
+      return (!this.weak || outer.tools.has(name)) && outer.accepts(name);
+    },
+    call: (name, json, how) => outer.call(name, json, how),
+    commit() {},
+    content() {},
+    reasoning() {},
+  };
+}

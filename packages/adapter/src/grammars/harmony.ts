@@ -1,0 +1,70 @@
+import type { Cursor } from "../cursor.ts";
+import { MORE } from "../cursor.ts";
+import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
+import { readArguments } from "../json/call-objects.ts";
+import { LiteralSet, PARTIAL } from "../literals.ts";
+import { jsonValue } from "./json-calls.ts";
+
+const MESSAGE = LiteralSet.of("<|message|>");
+const MAX_HEADER = 512;
+
+/** What ends a message: `end` belongs to it, `next` begins the one behind it. */
+const ends = new LiteralSet<"end" | "next">([
+  ["<|call|>", "end"],
+  ["<|end|>", "end"],
+  ["<|return|>", "end"],
+  ["<|start|>", "next"],
+  ["<|channel|>", "next"],
+]);
+
+function* message(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
+  let found = read.seek(MESSAGE);
+  for (; found === PARTIAL; found = read.seek(MESSAGE)) {
+    if (read.offset > MAX_HEADER) return false;
+    yield;
+  }
+  if (found === undefined || read.offset > MAX_HEADER) return false;
+  const header = read.marked();
+  read.skip(found.literal.length);
+  const recipient = /\bto=([^\s<]+)/.exec(header)?.[1];
+  if (recipient !== undefined && recipient !== "assistant" && recipient !== "user")
+    return yield* call(read, block, recipient.replace(/^functions\./, ""));
+  const channel = /(?:<\|channel\|>)\s*(\w+)/.exec(header)?.[1];
+  return yield* text(read, channel === "analysis" ? (part) => block.reasoning(part) : (part) => block.content(part));
+}
+
+function* text(read: Cursor, emit: (text: string) => void): Generator<undefined, boolean, undefined> {
+  for (;;) {
+    read.mark();
+    const found = read.seek(ends);
+    emit(read.marked());
+    if (found === undefined) return true;
+    if (found !== PARTIAL) {
+      if (found.value === "end") read.skip(found.literal.length);
+      return true;
+    }
+    yield;
+  }
+}
+
+function* call(read: Cursor, block: Block, name: string): Generator<undefined, boolean, undefined> {
+  if (!block.accepts(name)) return false;
+  while (read.space() === MORE) yield;
+  const value = read.code() === 0x7b ? yield* jsonValue(read) : { text: "", lacksClosers: false };
+  const json = value === undefined || value.lacksClosers ? undefined : readArguments(value.text);
+  if (json === undefined) return false;
+  while (read.space() === MORE) yield;
+  let end = read.peek(ends);
+  for (; end === PARTIAL; end = read.peek(ends)) yield;
+  if (end === undefined && !(read.atEnd && block.repairs)) return false;
+  if (end?.value === "end") read.skip(end.literal.length);
+  block.call(name, json.json, { repaired: json.repaired });
+  return true;
+}
+
+/** Messages in channels: analysis is reasoning, a recipient makes a call, the rest is content. */
+export const harmonyMessages: readonly Envelope[] = [
+  defineEnvelope({ opens: ["<|start|>", "<|channel|>"], always: true, grammar: message }),
+  // The prompt ends with the role, so that the first header may begin with the recipient.
+  defineEnvelope({ opens: ["to=functions."], where: "start", always: true, grammar: message }),
+];

@@ -1,0 +1,141 @@
+import type { Cursor } from "../cursor.ts";
+import { type Answer, MORE, stopsAt, YES } from "../cursor.ts";
+import type { Block } from "../dialect.ts";
+import { readArguments } from "../json/call-objects.ts";
+import { LiteralSet, PARTIAL } from "../literals.ts";
+import { jsonValue } from "./json-calls.ts";
+import type { Body } from "./tagged.ts";
+
+const MAX_NAME = 256;
+
+interface Named {
+  readonly name: string;
+  readonly id?: string | undefined;
+}
+
+/** How a call is written whose name stands in front of its JSON arguments. */
+interface Headed {
+  /** What a call begins with. */
+  readonly starts: readonly string[];
+  /** What ends the name. */
+  readonly heads: readonly string[];
+  /** What ends the call; none = its arguments do. */
+  readonly ends: readonly string[];
+  /** Name and id, from what stands first and what stands behind each literal of `heads`, trimmed; undefined = it names nothing. */
+  read(first: string, behind: ReadonlyMap<string, string>): Named | undefined;
+}
+
+/** Calls whose name stands in front of their JSON arguments. */
+export function headedJson({ starts, heads, ends, read: readHead }: Headed): Body {
+  const stops = stopsAt(`{\`${heads.map((head) => head[0]).join("")}`);
+  const begin = LiteralSet.of(...starts);
+  const between = LiteralSet.of(...heads);
+  const closes = LiteralSet.of(...ends);
+  return {
+    starts,
+    *read(read, block) {
+      let start = read.peek(begin);
+      for (; start === PARTIAL; start = read.peek(begin)) yield;
+      if (start !== undefined) read.skip(start.literal.length);
+      const parts = yield* headOf(read, stops, between);
+      if (parts === undefined) return false;
+      const head = readHead(parts.get("")!, parts);
+      if (head === undefined || !block.accepts(head.name)) return false;
+      const value = yield* argumentsValue(read);
+      if (value === undefined) return false;
+      const closed = ends.length === 0 || (yield* closesHere(read, closes));
+      if (!closed && read.atEnd && !block.repairs) return false;
+      block.call(head.name, value.json, { id: head.id, repaired: value.repaired || !closed });
+      block.commit();
+      return true;
+    },
+  };
+}
+
+/** Steps over the closing literal, if it is next. */
+function* closesHere(read: Cursor, closes: LiteralSet<string>): Generator<undefined, boolean, undefined> {
+  while (read.space() === MORE) yield;
+  let end = read.peek(closes);
+  for (; end === PARTIAL; end = read.peek(closes)) yield;
+  if (end !== undefined) read.skip(end.literal.length);
+  return end !== undefined;
+}
+
+/** What stands in front of the arguments: by the literal in front of each part, the first by "". */
+function* headOf(
+  read: Cursor,
+  stops: Uint8Array,
+  between: LiteralSet<string>,
+): Generator<undefined, Map<string, string> | undefined, undefined> {
+  const parts = new Map<string, string>();
+  for (let literal = ""; ; ) {
+    read.mark();
+    while (read.until(stops) === MORE) {
+      if (read.offset > MAX_NAME) return undefined;
+      yield;
+    }
+    if (read.offset > MAX_NAME) return undefined;
+    parts.set(literal, read.marked().trim());
+    if (read.code() === 0x7b || read.code() === 0x60) return parts;
+    let next = read.peek(between);
+    for (; next === PARTIAL; next = read.peek(between)) yield;
+    if (next === undefined) return undefined;
+    literal = next.literal;
+    read.skip(literal.length);
+  }
+}
+
+/** JSON arguments, as they are or in a fence. */
+function* argumentsValue(read: Cursor): Generator<undefined, { json: string; repaired: boolean } | undefined, undefined> {
+  const fence: Answer = yield* take(read, "```");
+  if (fence === YES) {
+    yield* take(read, "json");
+    while (read.space() === MORE) yield;
+  }
+  if (read.code() !== 0x7b) return undefined;
+  const value = yield* jsonValue(read);
+  if (value === undefined || value.lacksClosers) return undefined;
+  if (fence === YES) {
+    while (read.space() === MORE) yield;
+    yield* take(read, "```");
+  }
+  return readArguments(value.text);
+}
+
+export function* take(read: Cursor, literal: string): Generator<undefined, Answer, undefined> {
+  let answer = read.take(literal);
+  for (; answer === MORE; answer = read.take(literal)) yield;
+  return answer;
+}
+
+/** `<name>N</name><arguments>{}</arguments>`, as hosted MiniMax models write it. */
+export const nameArguments: Body = {
+  starts: ["<name>", "<tool_name>"],
+  *read(read: Cursor, block: Block) {
+    const close = (yield* take(read, "<name>")) === YES ? "</name>" : "</tool_name>";
+    if (close === "</tool_name>") yield* take(read, "<tool_name>");
+    read.mark();
+    for (let found = read.find(close); found !== YES; found = read.find(close)) {
+      if (found !== MORE || read.offset > MAX_NAME) return false;
+      yield;
+    }
+    const name = read.marked().trim();
+    if (!block.accepts(name)) return false;
+    read.skip(close.length);
+    while (read.space() === MORE) yield;
+    for (const tag of ["arguments", "parameters", "args"]) {
+      if ((yield* take(read, `<${tag}>`)) !== YES) continue;
+      while (read.space() === MORE) yield;
+      const value = read.code() === 0x7b ? yield* jsonValue(read) : { text: "", lacksClosers: false };
+      const json = value === undefined || value.lacksClosers ? undefined : readArguments(value.text);
+      if (json === undefined) return false;
+      while (read.space() === MORE) yield;
+      const closed = yield* take(read, `</${tag}>`);
+      if (closed !== YES && !(read.atEnd && block.repairs)) return false;
+      block.call(name, json.json, { repaired: json.repaired || closed !== YES });
+      return true;
+    }
+    block.call(name, "{}");
+    return true;
+  },
+};

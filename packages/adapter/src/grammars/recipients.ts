@@ -1,0 +1,47 @@
+import type { Cursor } from "../cursor.ts";
+import { type Answer, MORE, NO, stopsAt, YES } from "../cursor.ts";
+import { type Block, defineEnvelope, type Envelope, type Lookahead } from "../dialect.ts";
+import { readArguments } from "../json/call-objects.ts";
+import { jsonValue } from "./json-calls.ts";
+
+const lineEnd = stopsAt("\n");
+const MAX_NAME = 256;
+/** The recipient of text for the user. */
+const EVERYONE = "all";
+
+function* segment(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
+  read.mark();
+  while (read.until(lineEnd) === MORE) {
+    if (read.offset > MAX_NAME) return false;
+    yield;
+  }
+  const name = read.marked().trim();
+  if (name === EVERYONE) {
+    if (!read.atEnd) read.skip(1);
+    return true;
+  }
+  if (read.atEnd || !block.accepts(name)) return false;
+  while (read.space() === MORE) yield;
+  const value = read.code() === 0x7b ? yield* jsonValue(read) : undefined;
+  const json = value === undefined || value.lacksClosers ? undefined : readArguments(value.text);
+  if (json === undefined) return false;
+  block.call(name, json.json, { repaired: json.repaired });
+  return true;
+}
+
+/** The prompt ends with `>>>`: the first recipient stands alone on its line. */
+const isRecipient: Lookahead = (text, at, tools, ended): Answer => {
+  const end = text.indexOf("\n", at);
+  const word = text.slice(at, end < 0 ? text.length : end);
+  if (end >= 0) return word === EVERYONE || (tools.has(word) && text[end + 1] !== "\n") ? YES : NO;
+  if (ended) return NO;
+  if (EVERYONE.startsWith(word)) return MORE;
+  for (const name of tools.keys()) if (name.startsWith(word)) return MORE;
+  return NO;
+};
+
+/** `>>>name` and arguments, or `>>>all` and text. */
+export const recipients: readonly Envelope[] = [
+  defineEnvelope({ opens: [">>>"], weak: true, grammar: segment }),
+  defineEnvelope({ where: "start", weak: true, lookahead: isRecipient, grammar: segment }),
+];

@@ -1,0 +1,75 @@
+import { MORE } from "../cursor.ts";
+import type { Cursor } from "../cursor.ts";
+import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
+import { LiteralSet, PARTIAL } from "../literals.ts";
+
+/** What stands around the calls of an envelope. */
+export interface Surroundings {
+  /** What ends the envelope. */
+  readonly closes: LiteralSet<"close" | "open">;
+}
+
+/** One form of call inside an envelope. */
+export interface Body {
+  /** What it begins with; none = tried when no other body begins here. */
+  readonly starts: readonly string[];
+  /** Reads one call or more, from its start literal on (the cursor stands in front of it). */
+  read(read: Cursor, block: Block, around: Surroundings): Generator<undefined, boolean, undefined>;
+}
+
+interface Tagged extends Partial<Omit<Envelope, "opens" | "grammar">> {
+  readonly opens: readonly string[];
+  readonly closes: readonly string[];
+  readonly bodies: readonly Body[];
+  /** It has no closing tag of its own: one value is all. */
+  readonly single?: boolean;
+}
+
+const separators = new Set([0x2c, 0x3b, 0x7d, 0x5d]);
+
+/** An envelope of an opening tag, calls in any of the bodies' forms, and a closing tag. */
+export function tagged({ opens, closes, bodies, single = false, ...rest }: Tagged): Envelope {
+  const around: Surroundings = {
+    closes: new LiteralSet([
+      ...closes.map((close) => [close, "close"] as const),
+      // The model begins anew: the closing tag was forgotten.
+      ...(single ? [] : opens.map((open) => [open, "open"] as const)),
+    ]),
+  };
+  const starts = new LiteralSet(bodies.flatMap((body) => body.starts.map((start) => [start, body] as const)));
+  const otherwise = bodies.find(({ starts: none }) => none.length === 0);
+  function* grammar(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
+    for (let count = 0; ; count++) {
+      while (read.space() === MORE) yield;
+      if (read.atEnd) return count > 0 && block.repairs;
+      let close = read.peek(around.closes);
+      for (; close === PARTIAL; close = read.peek(around.closes)) yield;
+      if (close !== undefined && (count > 0 || close.value === "close")) {
+        if (close.value === "close") read.skip(close.literal.length);
+        return count > 0;
+      }
+      if (count > 0 && separators.has(read.code())) {
+        read.skip(1);
+        continue;
+      }
+      let start = read.peek(starts);
+      for (; start === PARTIAL; start = read.peek(starts)) yield;
+      const body = start === undefined ? otherwise : start.value;
+      if (body === undefined || !(yield* body.read(read, block, around))) return false;
+      if (single) return true;
+    }
+  }
+  return defineEnvelope({ ...rest, opens, grammar });
+}
+
+/** Closing tags whose opening was lost, right behind a block: they are part of it. */
+export function strays(...literals: readonly string[]): Envelope {
+  return defineEnvelope({
+    opens: literals,
+    where: "after",
+    // biome-ignore lint/correctness/useYield: the literal is all there is to read
+    *grammar() {
+      return true;
+    },
+  });
+}

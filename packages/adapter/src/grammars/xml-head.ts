@@ -1,0 +1,24 @@
+import type { Cursor } from "../cursor.ts";
+import { MORE, stopsAt } from "../cursor.ts";
+
+const headStops = stopsAt("<>\n");
+const MAX_HEAD = 512;
+
+/** Reads the rest of a tag up to and with its `>`, at most 512 code units. Undefined when this is no tag. */
+export function* tagHead(read: Cursor): Generator<undefined, string | undefined, undefined> {
+  const from = read.offset;
+  while (read.until(headStops) === MORE) yield;
+  const length = read.offset - from;
+  if (read.code() !== 0x3e || length > MAX_HEAD) return undefined;
+  const text = read.marked();
+  read.skip(1);
+  return text.slice(text.length - length);
+}
+
+const namePattern = /^[\s=]*(?:name\s*=\s*)?(?:"([^"]*)"|'([^']*)'|([^\s"'=<>/]+))/;
+
+/** The name that a tag's head gives: ` name="N"`, ` name='N'`, `=N`, ` N`, with quotes or without. */
+export function nameOf(head: string): string {
+  const found = namePattern.exec(head);
+  return (found?.[1] ?? found?.[2] ?? found?.[3] ?? "").trim();
+}

@@ -1,0 +1,181 @@
+import type { Cursor } from "../cursor.ts";
+import { MORE, YES } from "../cursor.ts";
+import type { Block } from "../dialect.ts";
+import { LiteralSet, PARTIAL } from "../literals.ts";
+import type { Surroundings } from "./tagged.ts";
+
+/** Where the value of a parameter ends, and what around it is not part of it. */
+export interface ValueRules {
+  /** The parameter's tag up to the name, and its closing tag. */
+  readonly parameters: readonly { readonly open: string; readonly close: string }[];
+  readonly endCalls: readonly string[];
+  /** The next call's tag, where calls follow each other without one that ends them. */
+  readonly calls: readonly string[];
+  /** Newlines next to the tags: stripped `each` for itself, only if there is a `pair` of them, or not. */
+  readonly newlines: "each" | "pair" | "none";
+  /** Models forget the parameter's closing tag: the next parameter or the end of the call closes it as well. */
+  readonly forgets: boolean;
+}
+
+const kept = new WeakMap<ValueRules, LiteralSet<"next" | "end">>();
+
+function followersOf(rules: ValueRules): LiteralSet<"next" | "end"> {
+  let set = kept.get(rules);
+  if (set === undefined) {
+    set = new LiteralSet([
+      ...rules.parameters.map(({ open }) => [open, "next"] as const),
+      ...rules.endCalls.map((end) => [end, "end"] as const),
+      ...rules.calls.map((call) => [call, "end"] as const),
+    ]);
+    kept.set(rules, set);
+  }
+  return set;
+}
+
+/** Where a value ends, from the mark; and, where all after it was closed but text followed, where that begins. */
+export interface ValueEnd {
+  readonly to: number;
+  readonly rest?: number;
+}
+
+/**
+ * Reads the value of a parameter. Its closing tag counts only where the next parameter or the end of the call follows:
+ * values may hold the tag as text. Answers where the value ends, from the mark; undefined when it has no end.
+ */
+export function* parameterValue(
+  read: Cursor,
+  block: Block,
+  rules: ValueRules,
+  around: Surroundings,
+  close: string,
+): Generator<undefined, ValueEnd | undefined, undefined> {
+  if (rules.forgets) return yield* forgetfulValue(read, block, rules, around, close);
+  for (;;) {
+    for (let found = read.find(close); found !== YES; found = read.find(close)) {
+      if (found !== MORE) return undefined;
+      yield;
+    }
+    const to = read.offset;
+    read.skip(close.length);
+    if (yield* isFollowed(read, block, rules, around)) return { to };
+  }
+}
+
+const CDATA = "<![CDATA[";
+
+/** Takes the newlines away that belong to the tags; a CDATA section that is the whole value is unwrapped. */
+export function stripNewlines(value: string, newlines: ValueRules["newlines"]): string {
+  const cdata = value.trim();
+  if (cdata.startsWith(CDATA) && cdata.endsWith("]]>") && cdata.indexOf("]]>") === cdata.length - 3)
+    return cdata.slice(CDATA.length, -3);
+  if (newlines === "none") return value;
+  const front = value.startsWith("\n") ? 1 : value.startsWith("\r\n") ? 2 : 0;
+  const rest = value.length - front;
+  const back = rest > 0 && value.endsWith("\r\n") && rest > 1 ? 2 : rest > 0 && value.endsWith("\n") ? 1 : 0;
+  if (newlines === "pair" && (front === 0 || back === 0)) return value;
+  return value.slice(front, value.length - back);
+}
+
+/** Behind a closing tag: does what follows say that it was meant? */
+function* isFollowed(
+  read: Cursor,
+  block: Block,
+  rules: ValueRules,
+  { closes }: Surroundings,
+): Generator<undefined, boolean, undefined> {
+  while (read.space() === MORE) yield;
+  if (read.atEnd) return block.repairs;
+  const followers = followersOf(rules);
+  let next = read.peek(followers);
+  for (; next === PARTIAL; next = read.peek(followers)) yield;
+  if (next !== undefined) return true;
+  let end = read.peek(closes);
+  for (; end === PARTIAL; end = read.peek(closes)) yield;
+  return end !== undefined;
+}
+
+/** A call's end may be this far from the end of its envelope. */
+const MAX_AHEAD = 64;
+
+type Mark = "close" | "next" | "end";
+
+const keptMarks = new WeakMap<ValueRules, Map<string, LiteralSet<Mark>>>();
+
+function marksOf(rules: ValueRules, close: string): LiteralSet<Mark> {
+  let byClose = keptMarks.get(rules);
+  if (byClose === undefined) {
+    byClose = new Map();
+    keptMarks.set(rules, byClose);
+  }
+  let set = byClose.get(close);
+  if (set === undefined) {
+    set = new LiteralSet([
+      [close, "close"],
+      ...rules.parameters.map(({ open }) => [`\n${open}`, "next"] as const),
+      ...rules.endCalls.map((end) => [end, "end"] as const),
+    ]);
+    byClose.set(close, set);
+  }
+  return set;
+}
+
+/**
+ * The value of a model that forgets closing tags. The call's end ends the value only where nothing but the envelope's
+ * end, another call or the end of the input is behind it: values may hold that tag, too. If the value turns out to have
+ * no other end, the first such place is it.
+ */
+function* forgetfulValue(
+  read: Cursor,
+  block: Block,
+  rules: ValueRules,
+  around: Surroundings,
+  close: string,
+): Generator<undefined, ValueEnd | undefined, undefined> {
+  const marks = marksOf(rules, close);
+  let last: ValueEnd | undefined;
+  for (;;) {
+    let mark = read.seek(marks);
+    for (; mark === PARTIAL; mark = read.seek(marks)) yield;
+    if (mark === undefined) return block.repairs ? last : undefined;
+    const to = read.offset;
+    if (mark.value === "next") {
+      read.skip(1);
+      return { to };
+    }
+    if (mark.value === "close") {
+      read.skip(mark.literal.length);
+      if (yield* isFollowed(read, block, rules, around)) return { to };
+      continue;
+    }
+    read.hold();
+    read.skip(mark.literal.length);
+    const behind = yield* closesAll(read, block, rules, around);
+    read.back(behind !== true);
+    if (behind === true) return { to };
+    if (behind !== false) last ??= { to, rest: behind };
+  }
+}
+
+/** Behind the end of a call: true = all is closed, or goes on with a call; an offset = all is closed, but text follows there. */
+function* closesAll(
+  read: Cursor,
+  block: Block,
+  rules: ValueRules,
+  { closes }: Surroundings,
+): Generator<undefined, boolean | number, undefined> {
+  const from = read.offset;
+  for (let closed = closes.isEmpty; ; closed = true) {
+    while (read.space() === MORE && read.offset - from < MAX_AHEAD) yield;
+    if (read.atEnd) return block.repairs;
+    if (read.offset - from >= MAX_AHEAD) return false;
+    let next = read.peek(followersOf(rules));
+    for (; next === PARTIAL; next = read.peek(followersOf(rules))) yield;
+    if (next !== undefined) return next.value === "end";
+    if (closed) return closes.isEmpty ? false : read.offset;
+    let end = read.peek(closes);
+    for (; end === PARTIAL; end = read.peek(closes)) yield;
+    if (end === undefined) return false;
+    if (end.value === "open") return true;
+    read.skip(end.literal.length);
+  }
+}

@@ -1,0 +1,49 @@
+import type { Dialect, Envelope, ThinkTags } from "./dialect.ts";
+import { LiteralSet } from "./literals.ts";
+
+/** What a parser looks for, and where. Made once per dialect and use, by `openingsOf`. */
+export interface Openings {
+  /** In the midst of prose. */
+  readonly anywhere: LiteralSet<Envelope | ThinkTags>;
+  /** At the start of the content. */
+  readonly start: LiteralSet<Envelope | ThinkTags>;
+  /** Right after a block. */
+  readonly after: LiteralSet<Envelope | ThinkTags>;
+  /** Inside a thought: what ends it other than its closing tag. */
+  readonly endsThought: readonly (readonly [literal: string, envelope: Envelope])[];
+  /** Envelopes that no literal opens; at edges. */
+  readonly unlabelled: readonly Envelope[];
+  readonly thinks: readonly ThinkTags[];
+  /** Calls are looked for. */
+  readonly extract: boolean;
+}
+
+const kept = new WeakMap<Dialect, Map<boolean, Openings>>();
+
+/** What to look for in a reply of `dialect`; without `extract` (no tools, or none may be called) thoughts alone. */
+export function openingsOf(dialect: Dialect, extract: boolean): Openings {
+  let both = kept.get(dialect);
+  if (both === undefined) kept.set(dialect, (both = new Map()));
+  let openings = both.get(extract);
+  if (openings === undefined) both.set(extract, (openings = createOpenings(dialect, extract)));
+  return openings;
+}
+
+function createOpenings({ envelopes, thinks }: Dialect, extract: boolean): Openings {
+  const wanted = envelopes.filter(({ always }) => extract || always);
+  const at = (...places: readonly Envelope["where"][]) => literalsOf(wanted.filter(({ where }) => places.includes(where)));
+  const thoughts = thinks.map((tags) => [tags.open, tags] as const);
+  return {
+    anywhere: new LiteralSet(at("anywhere")),
+    start: new LiteralSet<Envelope | ThinkTags>([...at("anywhere", "edge", "start"), ...thoughts]),
+    after: new LiteralSet<Envelope | ThinkTags>([...at("anywhere", "edge", "after"), ...thoughts]),
+    endsThought: literalsOf(wanted.filter(({ endsThought }) => endsThought)),
+    unlabelled: wanted.filter(({ opens }) => opens.length === 0),
+    thinks,
+    extract,
+  };
+}
+
+function literalsOf(envelopes: readonly Envelope[]): (readonly [string, Envelope])[] {
+  return envelopes.flatMap((envelope) => envelope.opens.map((open) => [open, envelope] as const));
+}

@@ -1,0 +1,347 @@
+import type { CallOutcome, ToolCall } from "./call.ts";
+import { CodeSpans, type Stops, stopsFor } from "./code-spans.ts";
+import { Cursor, isSpace, MORE, YES } from "./cursor.ts";
+import type { Block, Envelope, Grammar, ThinkTags } from "./dialect.ts";
+import { type LiteralSet, PARTIAL } from "./literals.ts";
+import type { Openings } from "./openings.ts";
+import { Thought } from "./thought.ts";
+import type { ToolSet } from "./tools.ts";
+
+/** A block that is longer than this many code units is text. */
+export const MAX_BLOCK = 2 * 1024 * 1024;
+
+const MAX_NAME = 256;
+
+/** Takes what a parser makes of a text, in order. */
+export interface Sink {
+  content(text: string): void;
+  reasoning(text: string): void;
+  call(call: ToolCall): void;
+  /** A call was begun and could not be made: its text is content. */
+  failed(): void;
+}
+
+export interface ParserOptions {
+  /** What to look for: `openingsOf(dialect, extract)`. */
+  readonly openings: Openings;
+  readonly tools: ToolSet;
+  /** The reply begins inside a thought. */
+  readonly reasoningFirst: boolean;
+  /** The engine should have parsed the calls: those in the text count as leaked. */
+  readonly leaks: boolean;
+  /** The dialect's name, for the calls. */
+  readonly dialect: string;
+  createId(): string;
+}
+
+interface PendingCall {
+  readonly name: string;
+  readonly json: string;
+  readonly id: string | undefined;
+  readonly outcome: CallOutcome;
+}
+
+/** Where a text is as to blocks: at its start, right after a block (whitespace apart), or in the midst of it. */
+type Edge = "start" | "after" | "none";
+
+/**
+ * Finds tool calls and thoughts in the text of one choice, which comes in pieces. What it hands out is the same for
+ * every way to cut the text; a call is handed out when it is complete, and what cannot be made a call is text again.
+ * Linear in the text's length; holds back an open block, or the beginning of what may become one.
+ */
+export class Parser implements Block {
+  weak = false;
+  repairs = false;
+  readonly tools: ToolSet;
+  readonly #options: ParserOptions;
+  readonly #sink: Sink;
+  readonly #stops: Stops;
+  readonly #cursor = new Cursor();
+  readonly #spans = new CodeSpans();
+  readonly #thought: Thought;
+  #thinking = false;
+  #edge: Edge = "start";
+  /** The beginning of what may open a block. */
+  #held = "";
+  /** Whitespace that leaves only if text follows. */
+  #space = "";
+  #blockSinceText = false;
+  /** Whitespace here stands between a thought and what follows: it is nobody's. */
+  #behindThought = false;
+  #grammar: ReturnType<Grammar> | undefined;
+  #inThought = false;
+  #named = false;
+  #calls: PendingCall[] = [];
+  readonly #ids = new Set<string>();
+
+  constructor(options: ParserOptions, sink: Sink) {
+    this.#options = options;
+    this.#sink = sink;
+    this.tools = options.tools;
+    this.#stops = stopsFor(options.openings.anywhere.firsts);
+    this.#thought = new Thought(options.openings, (text) => sink.reasoning(text));
+    if (options.reasoningFirst && options.openings.thinks.length > 0) this.#think(undefined);
+  }
+
+  /** Something is held back: an open block, or what may become one. */
+  get holding(): boolean {
+    return this.#grammar !== undefined || this.#held !== "";
+  }
+
+  /** Nothing can occur any more: `push` hands on what it gets. */
+  get isPlain(): boolean {
+    return this.#edge === "none" && this.#options.openings.anywhere.isEmpty && !this.#thinking;
+  }
+
+  push(text: string): void {
+    if (text === "") return;
+    if (this.isPlain && this.#grammar === undefined) this.#emit(text, 0, text.length);
+    else if (this.#grammar !== undefined) this.#read(this.#feed(text));
+    else this.#read(this.#held === "" ? text : this.#held + text);
+  }
+
+  /** Reasoning that the engine has split off already. A call in it ends it, where the dialect says so. */
+  pushReasoning(text: string): void {
+    if (text === "") return;
+    if (this.#grammar !== undefined && this.#inThought) this.#read(this.#feed(text));
+    else if (this.#edge === "none" || this.#grammar !== undefined) this.#sink.reasoning(text);
+    else {
+      this.#thinking = true;
+      this.#thought.beginSplit();
+      this.#read(this.#held === "" ? text : this.#held + text);
+    }
+  }
+
+  /** The engine's own split is over: what follows is content. */
+  endReasoning(): void {
+    if (!this.#thinking || this.#grammar !== undefined) return;
+    this.#thought.end(this.#held);
+    this.#held = "";
+    this.#thinking = false;
+  }
+
+  /** The end of the text. `finish` is the engine's finish_reason; undefined = it was cut. */
+  end(finish: string | undefined): void {
+    this.repairs = finish !== undefined && finish !== "length";
+    this.#cursor.ended = true;
+    if (this.#grammar !== undefined) this.#read(this.#run());
+    if (this.#held !== "") this.#read(this.#held);
+    if (this.#thinking) this.#thought.end("");
+    if (!this.#blockSinceText && this.#space !== "") this.#sink.content(this.#space);
+    this.#space = "";
+  }
+
+  #read(text: string): void {
+    let rest = text;
+    this.#held = "";
+    while (rest !== "") rest = this.#thinking ? this.#readThought(rest) : this.#readText(rest);
+  }
+
+  #readThought(text: string): string {
+    const found = this.#thought.read(text, this.#cursor.ended);
+    if (found.envelope !== undefined) return this.#open(found.envelope, found.length, text.slice(found.at));
+    if (found.closed) {
+      this.#thinking = false;
+      this.#behindThought = true;
+      return text.slice(found.at);
+    }
+    this.#held = text.slice(found.at);
+    return "";
+  }
+
+  /** Reads prose up to the next block, and the block as far as it is there. Answers what is still to be read. */
+  #readText(text: string): string {
+    let at = 0;
+    if (this.#edge !== "none") {
+      while (at < text.length && isSpace(text.charCodeAt(at))) at++;
+      this.#spans.read(text, 0, at, this.#stops);
+      if (!this.#behindThought) this.#space += text.slice(0, at);
+      if (at === text.length) return "";
+      this.#behindThought = false;
+      const found = this.#edgeBlock(text, at);
+      if (found !== undefined) return found;
+      this.#edge = "none";
+    }
+    const from = at;
+    const { anywhere } = this.#options.openings;
+    while ((at = this.#spans.read(text, at, text.length, this.#stops)) < text.length) {
+      const found = this.#match(anywhere, text, at);
+      if (found === PARTIAL) {
+        this.#emit(text, from, at);
+        this.#held = text.slice(at);
+        return "";
+      }
+      if (found !== undefined) {
+        this.#emit(text, from, at);
+        return this.#open(found.value as Envelope, found.literal.length, text.slice(at));
+      }
+      at++;
+      this.#spans.step();
+    }
+    this.#emit(text, from, text.length);
+    return "";
+  }
+
+  /** At an edge, blocks may begin that elsewhere are text. Undefined = none does; else what is still to be read. */
+  #edgeBlock(text: string, at: number): string | undefined {
+    const { start, after, unlabelled } = this.#options.openings;
+    const ended = this.#cursor.ended;
+    const found = this.#match(this.#edge === "start" ? start : after, text, at);
+    if (found === undefined) {
+      for (const envelope of unlabelled) {
+        if (envelope.where === "start" && this.#edge !== "start") continue;
+        const answer = envelope.lookahead!(text, at, this.tools, ended);
+        if (answer === YES) return this.#open(envelope, 0, text.slice(at));
+        if (answer === MORE) {
+          this.#held = text.slice(at);
+          return "";
+        }
+      }
+      return undefined;
+    }
+    if (found === PARTIAL) {
+      this.#held = text.slice(at);
+      return "";
+    }
+    const rest = text.slice(at);
+    if ("grammar" in found.value) return this.#open(found.value, found.literal.length, rest);
+    this.#think(found.value);
+    return rest.slice(found.literal.length);
+  }
+
+  #match(set: LiteralSet<Envelope | ThinkTags>, text: string, at: number): ReturnType<typeof set.match> {
+    const found = set.match(text, at, this.#cursor.ended);
+    if (found === undefined || found === PARTIAL || !("grammar" in found.value)) return found;
+    const { lookahead } = found.value;
+    if (lookahead === undefined) return found;
+    const answer = lookahead(text, at, this.tools, this.#cursor.ended);
+    return answer === YES ? found : answer === MORE ? PARTIAL : undefined;
+  }
+
+  #think(tags: ThinkTags | undefined): void {
+    this.#thinking = true;
+    // Whitespace in front of a thought separates nothing that will be seen.
+    this.#space = this.#edge === "start" ? "" : this.#space;
+    this.#thought.begin(tags);
+  }
+
+  #open(envelope: Envelope, skip: number, text: string): string {
+    this.weak = envelope.weak;
+    this.#inThought = this.#thinking;
+    this.#named = false;
+    this.#calls = [];
+    this.#cursor.begin("");
+    this.#grammar = envelope.grammar(this.#cursor, this);
+    const first = text.slice(0, skip);
+    this.#cursor.feed(first);
+    this.#cursor.skip(skip);
+    return this.#feed(text.slice(skip));
+  }
+
+  /** Gives the open block more text, at most as much as a block may have. Answers what is still to be read. */
+  #feed(text: string): string {
+    const room = MAX_BLOCK - this.#cursor.length;
+    if (text.length <= room) {
+      this.#cursor.feed(text);
+      return this.#run();
+    }
+    this.#cursor.feed(text.slice(0, room));
+    const rest = this.#run();
+    // A slice of `text` where it can be: joining the two would copy all of it for every block.
+    if (this.#grammar === undefined)
+      return rest.length <= room ? text.slice(room - rest.length) : rest + text.slice(room);
+    this.#cursor.skip(this.#cursor.rest().length);
+    this.#break();
+    return text.slice(room);
+  }
+
+  #run(): string {
+    const { done, value } = this.#grammar!.next();
+    if (!done && !this.#cursor.ended) return "";
+    if (done && value) this.#close();
+    else this.#break();
+    return this.#cursor.rest();
+  }
+
+  #close(): void {
+    this.commit();
+    this.#grammar = undefined;
+    if (this.#inThought && this.#thinking) return;
+    this.#edge = this.#blockSinceText ? "after" : this.#edge;
+  }
+
+  /** What was read since the last commit is text again. */
+  #break(): void {
+    const raw = this.#cursor.text();
+    this.#grammar = undefined;
+    if (this.#named) this.#sink.failed();
+    if (this.#thinking) {
+      this.#thought.add(raw);
+      return;
+    }
+    this.#edge = "none";
+    this.#spans.read(raw, 0, raw.length, NOWHERE);
+    this.#emit(raw, 0, raw.length);
+  }
+
+  accepts(name: string): boolean {
+    const isName = name !== "" && name.length <= MAX_NAME;
+    const good = this.#options.openings.extract && (this.weak ? this.tools.has(name) : isName);
+    this.#named ||= good;
+    return good;
+  }
+
+  call(name: string, json: string, how: Parameters<Block["call"]>[2] = {}): void {
+    const outcome = how.repaired ? "repaired" : how.coerced ? "coerced" : this.#options.leaks ? "leaked" : "clean";
+    this.#calls.push({ name, json, id: how.id, outcome });
+  }
+
+  commit(): void {
+    for (const { name, json, id, outcome } of this.#calls) {
+      const own = id !== undefined && id !== "" && !this.#ids.has(id) ? id : this.#options.createId();
+      this.#ids.add(own);
+      this.#sink.call({ id: own, name, arguments: json, outcome, dialect: this.#options.dialect });
+    }
+    if (this.#calls.length > 0) {
+      this.#blockSinceText = true;
+      this.#calls = [];
+      if (this.#thinking) this.#endThought();
+    }
+    this.#named = false;
+    this.#cursor.drop();
+  }
+
+  #endThought(): void {
+    this.#thought.end("");
+    this.#thinking = false;
+    this.#edge = "after";
+  }
+
+  content(text: string): void {
+    this.#cursor.drop();
+    if (this.#thinking) this.#endThought();
+    this.#emit(text, 0, text.length);
+  }
+
+  reasoning(text: string): void {
+    this.#cursor.drop();
+    this.#thought.add(text);
+  }
+
+  /** Hands out prose; whitespace at its end waits for what comes next. */
+  #emit(text: string, from: number, to: number): void {
+    let last = to;
+    while (last > from && isSpace(text.charCodeAt(last - 1))) last--;
+    if (last === from) {
+      this.#space += text.slice(from, to);
+      return;
+    }
+    const own = from === 0 && last === text.length ? text : text.slice(from, last);
+    this.#sink.content(this.#space === "" ? own : this.#space + own);
+    this.#space = last === to ? "" : text.slice(last, to);
+    this.#blockSinceText = false;
+    this.#edge = "none";
+  }
+}
+
+const NOWHERE = stopsFor(new Uint8Array(128));
