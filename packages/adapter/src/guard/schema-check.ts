@@ -17,7 +17,7 @@ export interface SchemaCheck {
   fault(args: CallArguments, length: number): SchemaFault | "unchecked" | undefined;
 }
 
-/** Subschemas times values that are worth a check: some 100 ms of work at the very worst, and a thousandth of it as a rule. */
+/** Subschemas times values that are worth a check: some 120 ms of work at the very worst, and a thousandth of it as a rule. */
 const maxSteps = 300_000;
 /** Characters that a rule on lengths counts in the time of one step. */
 const charactersPerStep = 64;
