@@ -1,3 +1,4 @@
+import { dialectNames } from "@signalbox/adapter";
 import { expect, test } from "vitest";
 import { loadConfig } from "./load.ts";
 import { formatError } from "./problems.ts";
@@ -50,9 +51,14 @@ models:
   m: { on: [{ backend: a, dialect: ${word} }]${model} }
 `;
 
+test("every dialect is known by its name, and by the names that engines give it", async () => {
+  for (const name of dialectNames) expect(await deploymentsOf(withDialect(name))).toMatchObject([{ dialect: name }]);
+  expect(await deploymentsOf(withDialect("minimax-m2"))).toMatchObject([{ dialect: "minimax_m2" }]);
+});
+
 test("an unknown dialect is an error with the likely word", async () => {
-  const [error, ...more] = await errorsOf(withDialect("minimax-m2"));
-  expect(error).toContain("signalbox.yaml:4:36: models.m.on[0].dialect: «minimax-m2» is not a dialect");
+  const [error, ...more] = await errorsOf(withDialect("minimx_m2"));
+  expect(error).toContain("signalbox.yaml:4:36: models.m.on[0].dialect: «minimx_m2» is not a dialect");
   expect(error).toContain("did you mean «minimax_m2»?");
   expect(more).toEqual([]);
   expect((await errorsOf(withDialect("5"))).join()).toContain("models.m.on[0].dialect: ");

@@ -3,14 +3,16 @@ import { z } from "zod";
 import { show } from "./fields.ts";
 import { didYouMean } from "./suggest.ts";
 
-const words = [...new Set(["auto", "none", ...dialectNames])];
-
-/** A dialect by its name or one of its other names, `auto` or `none`. */
+/** The name of a dialect; an engine's other name for it becomes ours. */
 export const dialect = () =>
   z
     .string()
-    .refine((word) => words.includes(word) || findDialect(word) !== undefined, {
-      error: ({ input }) =>
-        `${show(input)} is not a dialect${didYouMean(String(input), words)} (known: ${words.join(", ")})`,
+    .transform((word, context) => {
+      const name = findDialect(word);
+      if (name !== undefined) return name;
+      const near = didYouMean(word, dialectNames);
+      const message = `${show(word)} is not a dialect${near} (known: ${dialectNames.join(", ")})`;
+      context.addIssue({ code: "custom", message });
+      return z.NEVER;
     })
-    .meta({ suggestions: words });
+    .meta({ suggestions: dialectNames });

@@ -95,7 +95,7 @@ const DeploymentEntry = section({
     .optional()
     .describe("Share of the requests, with `strategy: weighted`; 0 = only when no other can answer."),
   dialect: dialect()
-    .default("auto")
+    .prefault("auto")
     .describe("How the model writes tool calls and reasoning; `none` leaves its text as it is."),
   reasoning_first: z
     .boolean()
