@@ -1,43 +1,54 @@
 import { createCallId } from "../call-id.ts";
+import type { ToolCall } from "../call.ts";
 import { type DialectName, dialects, findDialect } from "../dialects.ts";
 import { trueFinish } from "../finish-reason.ts";
 import { openingsOf } from "../openings.ts";
-import { Parser } from "../parser.ts";
+import { Parser, type Sink } from "../parser.ts";
 import type { ToolSet } from "../tools.ts";
-import type { Outcome, Vector } from "./vector.ts";
+import type { Outcome } from "./check-vector.ts";
+import type { Vector } from "./vector.ts";
+
+/** A reply, without what is expected of it. */
+export type Reply = Omit<Vector, "id" | "expect" | "note">;
 
 /** The dialect of a vector; one that is not known is read as `auto`. */
-export function dialectOf(vector: Pick<Vector, "dialect">): DialectName {
-  return findDialect(vector.dialect) ?? "auto";
+export function dialectOf({ dialect }: Pick<Vector, "dialect">): DialectName {
+  return findDialect(dialect) ?? "auto";
 }
 
-/** Gives the pieces of a reply to a parser. */
-export function playParser(vector: Vector, tools: ToolSet, pieces: readonly string[]): Outcome {
-  const outcome = { content: "", reasoning: "", calls: [] as Outcome["calls"][number][], finish: "" };
-  const name = dialectOf(vector);
-  const extract = vector.no_tools !== true && tools.size > 0;
-  const parser = new Parser(
+/** A parser as a reply needs it. */
+export function parserOf(reply: Reply, tools: ToolSet, sink: Sink, createId: () => string = createCallId): Parser {
+  const name = dialectOf(reply);
+  const extract = reply.no_tools !== true && tools.size > 0;
+  return new Parser(
     {
       openings: openingsOf(dialects[name], extract),
       tools: extract ? tools : new Map(),
-      reasoningFirst: vector.reasoning_first,
+      reasoningFirst: reply.reasoning_first,
       leaks: false,
       dialect: name,
-      createId: createCallId,
+      createId,
     },
-    {
-      content: (text) => {
-        outcome.content += text;
-      },
-      reasoning: (text) => {
-        outcome.reasoning += text;
-      },
-      call: (call) => outcome.calls.push(call),
-      failed() {},
-    },
+    sink,
   );
+}
+
+/** Gives the pieces of a reply to a parser. */
+export function playParser(reply: Reply, tools: ToolSet, pieces: readonly string[]): Outcome {
+  let content = "";
+  let reasoning = "";
+  const calls: ToolCall[] = [];
+  const parser = parserOf(reply, tools, {
+    content: (text) => {
+      content += text;
+    },
+    reasoning: (text) => {
+      reasoning += text;
+    },
+    call: (call) => calls.push(call),
+    failed() {},
+  });
   for (const piece of pieces) parser.push(piece);
-  parser.end(vector.upstream_finish);
-  outcome.finish = trueFinish(vector.upstream_finish, outcome.calls.length > 0);
-  return outcome;
+  parser.end(reply.upstream_finish);
+  return { content, reasoning, calls, finish: trueFinish(reply.upstream_finish, calls.length > 0) };
 }
