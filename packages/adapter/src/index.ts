@@ -1,5 +1,6 @@
 export type { CallOutcome, ToolCall } from "./call.ts";
-export { dialectNames, findDialect } from "./dialects.ts";
+export type { CallWatch } from "./choice.ts";
+export { type DialectName, dialectNames, findDialect } from "./dialects.ts";
 export type { DenyCondition, DenyRule } from "./guard/deny-rule.ts";
 export {
   combinePolicies,
@@ -16,4 +17,5 @@ export {
 } from "./guard/guard.ts";
 export { createSchemaCache, type DeclaredTools, type SchemaCache } from "./guard/schema-cache.ts";
 export type { SchemaFault } from "./guard/schema-check.ts";
+export { Normaliser, type NormaliserOptions } from "./normaliser.ts";
 export { type DeclaredTool, type JsonSchema, readTools, type ToolSet } from "./tools.ts";

@@ -1,4 +1,5 @@
 import type { Dialect, Envelope, ThinkTags } from "./dialect.ts";
+import { bareJson } from "./grammars/bare.ts";
 import { LiteralSet } from "./literals.ts";
 
 /** What a parser looks for, and where. Made once per dialect and use, by `openingsOf`. */
@@ -18,14 +19,21 @@ export interface Openings {
   readonly extract: boolean;
 }
 
-const kept = new WeakMap<Dialect, Map<boolean, Openings>>();
+const kept = new WeakMap<Dialect, Map<string, Openings>>();
 
-/** What to look for in a reply of `dialect`; without `extract` (no tools, or none may be called) thoughts alone. */
-export function openingsOf(dialect: Dialect, extract: boolean): Openings {
-  let both = kept.get(dialect);
-  if (both === undefined) kept.set(dialect, (both = new Map()));
-  let openings = both.get(extract);
-  if (openings === undefined) both.set(extract, (openings = createOpenings(dialect, extract)));
+/**
+ * What to look for in a reply of `dialect`; without `extract` (no tools, or none may be called) thoughts alone. `bare`: the
+ * calls may come as bare JSON, whatever the dialect says.
+ */
+export function openingsOf(dialect: Dialect, extract: boolean, bare = false): Openings {
+  let uses = kept.get(dialect);
+  if (uses === undefined) kept.set(dialect, (uses = new Map()));
+  const use = `${extract} ${bare}`;
+  let openings = uses.get(use);
+  if (openings === undefined) {
+    const whole = bare ? { ...dialect, envelopes: [...dialect.envelopes, bareJson] } : dialect;
+    uses.set(use, (openings = createOpenings(whole, extract)));
+  }
   return openings;
 }
 
