@@ -39,6 +39,7 @@ import { pythonic } from "./dialects/pythonic.ts";
 import { qwen3Coder } from "./dialects/qwen3-coder.ts";
 import { seedOss } from "./dialects/seed-oss.ts";
 import { step3 } from "./dialects/step3.ts";
+import { xlam } from "./dialects/xlam.ts";
 
 const named = {
   minimax_m2: minimaxM2,
@@ -79,6 +80,7 @@ const named = {
   olmo3,
   seed_oss: seedOss,
   step3,
+  xlam,
   none,
 } as const satisfies Record<string, Dialect>;
 

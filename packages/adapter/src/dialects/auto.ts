@@ -31,9 +31,11 @@ const unmistakable = /^(?:<[|｜].*[|｜]>|\[e~\[|\]~b\]ai|\]~!b\[)$/;
 
 /** All dialects at once: every strong envelope, and the weak ones by declared names. */
 export function autoOf(dialects: readonly Dialect[]): Dialect {
-  const all = dialects.flatMap(({ envelopes }) => envelopes);
-  const taken = new Set(shared.flatMap(({ opens }) => opens));
-  const others = all.filter(({ opens }) => !opens.some((open) => taken.has(open) || open === "```"));
+  const taken = new Set([...shared.flatMap(({ opens }) => opens), "```"]);
+  const others = [...new Set(dialects.flatMap(({ envelopes }) => envelopes))]
+    .filter((envelope) => !shared.includes(envelope))
+    .map((envelope) => ({ ...envelope, opens: envelope.opens.filter((open) => !taken.has(open)) }))
+    .filter(({ opens, lookahead }) => opens.length > 0 || lookahead !== undefined);
   const ends = others.filter(({ always, where }) => always && where === "anywhere");
   const tokens = [...new Set(ends.flatMap(({ opens }) => opens))].filter((token) => !channels.has(token));
   return defineDialect({

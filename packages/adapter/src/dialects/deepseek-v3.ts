@@ -9,7 +9,11 @@ const call = headedJson({
   starts: tokens("call▁begin"),
   heads: ["<｜tool▁sep｜>", "<|tool▁sep|>", "<|tool_sep|>"],
   ends: tokens("call▁end"),
-  read: (kind, behind) => ({ name: [...behind.values()][0] || kind }),
+  read(first, behind) {
+    const [name] = behind.values();
+    // "function" is the kind of the call in V3: the name is behind it, or was lost.
+    return name || first !== "function" ? { name: name || first } : undefined;
+  },
 });
 
 /** DeepSeek V3 and V3.1: their calls differ in the head alone, and models mix them up. */

@@ -1,8 +1,19 @@
 import { strays, tagged } from "../grammars/tagged.ts";
-import { bareXmlCall, xmlCalls } from "../grammars/xml-calls.ts";
+import { bareXmlCall, type XmlShape, xmlCalls } from "../grammars/xml-calls.ts";
 import { defineDialect, endTokens, invokeShape } from "../envelopes.ts";
 
-const shape = { ...invokeShape("｜DSML｜"), newlines: "none" as const };
+const marked = invokeShape("｜DSML｜");
+const unmarked = invokeShape();
+/** The token in the tags' names is lost now and then, in some tags or in all. */
+const shape: XmlShape = {
+  calls: [...marked.calls, ...unmarked.calls],
+  endCalls: [...marked.endCalls, ...unmarked.endCalls],
+  parameters: [...marked.parameters, ...unmarked.parameters],
+  newlines: "none",
+  forgets: false,
+};
+const wrappers = ["｜DSML｜function_calls>", "｜DSML｜tool_calls>", "function_calls>", "tool_calls>"];
+
 /** DeepSeek V3.2 and V4: every parameter says itself whether it is a string. */
 export const deepseekV32 = defineDialect({
   title: "DeepSeek DSML",
@@ -10,12 +21,13 @@ export const deepseekV32 = defineDialect({
   models: ["DeepSeek-V3.2", "DeepSeek-V4"],
   envelopes: [
     tagged({
-      opens: ["<｜DSML｜function_calls>", "<｜DSML｜tool_calls>"],
-      closes: ["</｜DSML｜function_calls>", "</｜DSML｜tool_calls>"],
+      opens: wrappers.map((name) => `<${name}`),
+      closes: wrappers.map((name) => `</${name}`),
       bodies: [xmlCalls(shape)],
     }),
-    { ...bareXmlCall(shape), weak: false },
-    strays("</｜DSML｜function_calls>", "</｜DSML｜tool_calls>"),
+    { ...bareXmlCall({ ...shape, calls: marked.calls }), weak: false },
+    bareXmlCall({ ...shape, calls: unmarked.calls }),
+    strays(...wrappers.map((name) => `</${name}`)),
     endTokens(["<｜end▁of▁sentence｜>"]),
   ],
   example:

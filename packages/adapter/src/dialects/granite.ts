@@ -9,7 +9,7 @@ export const granite = defineDialect({
     toolCallTag(jsonCalls),
     functionCallTag,
     ...openJsonTags,
-    endTokens(["<|end_of_text|>"]),
+    endTokens(["<|end_of_text|>", "<|endoftext|>"]),
   ],
   thinks: [
     { open: "Here is my thought process:", close: "Here is my response:" },

@@ -4,8 +4,8 @@ import { bareJson, defineDialect, endTokens } from "../envelopes.ts";
 
 export const llama3Json = defineDialect({
   title: "Llama 3 JSON",
-  aliases: ["llama3", "llama4_json", "xlam"],
-  models: ["Llama 3.1, 3.2 and 3.3", "Llama 4 with its JSON template", "xLAM"],
+  aliases: ["llama3", "llama4_json"],
+  models: ["Llama 3.1, 3.2 and 3.3", "Llama 4 with its JSON template"],
   envelopes: [
     tagged({ opens: ["<|python_tag|>"], closes: ["<|eom_id|>", "<|eot_id|>"], bodies: [jsonCalls] }),
     bareJson,

@@ -10,7 +10,7 @@ export const pythonic = defineDialect({
     tagged({ opens: ["<|python_start|>"], closes: ["<|python_end|>"], bodies: [pythonicCalls] }),
     barePythonic,
     strays("<|python_end|>"),
-    endTokens(["<|eot|>", "<|eom|>", "<|eot_id|>", "<|eom_id|>", "<|python_end|>"]),
+    endTokens(["<|eot|>", "<|eom|>", "<|eot_id|>", "<|eom_id|>"]),
   ],
   example: '[get_weather(city="Lyon")]',
   faults: ["Negative numbers make SGLang's and vLLM's parsers fail (sglang#27910, vllm#15462)"],

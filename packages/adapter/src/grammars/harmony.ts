@@ -3,6 +3,7 @@ import { MORE } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
 import { readArguments } from "../json/call-objects.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
+import { take } from "./headed-json.ts";
 import { jsonValue } from "./json-calls.ts";
 
 const MESSAGE = LiteralSet.of("<|message|>");
@@ -26,10 +27,13 @@ function* message(read: Cursor, block: Block): Generator<undefined, boolean, und
   if (found === undefined || read.offset > MAX_HEADER) return false;
   const header = read.marked();
   read.skip(found.literal.length);
-  const recipient = /\bto=([^\s<]+)/.exec(header)?.[1];
+  // A header may be begun anew in its midst: the last channel and recipient count.
+  const recipient = [...header.matchAll(/\bto=([^\s<]+)/g)].at(-1)?.[1];
   if (recipient !== undefined && recipient !== "assistant" && recipient !== "user")
     return yield* call(read, block, recipient.replace(/^functions\./, ""));
-  const channel = /(?:<\|channel\|>)\s*(\w+)/.exec(header)?.[1];
+  const [, space, channel] = [...header.matchAll(/<\|channel\|>(\s*)(\w+)/g)].at(-1) ?? [];
+  // Some models write a space behind every token.
+  if (space === " ") yield* take(read, " ");
   return yield* text(read, channel === "analysis" ? (part) => block.reasoning(part) : (part) => block.content(part));
 }
 

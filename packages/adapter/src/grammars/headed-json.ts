@@ -21,7 +21,7 @@ interface Headed {
   readonly heads: readonly string[];
   /** What ends the call; none = its arguments do. */
   readonly ends: readonly string[];
-  /** Name and id, from what stands first and what stands behind each literal of `heads`, trimmed; undefined = it names nothing. */
+  /** Name and id, from what stands first and behind each literal of `heads`, trimmed; undefined = it names nothing. */
   read(first: string, behind: ReadonlyMap<string, string>): Named | undefined;
 }
 
@@ -38,8 +38,7 @@ export function headedJson({ starts, heads, ends, read: readHead }: Headed): Bod
       for (; start === PARTIAL; start = read.peek(begin)) yield;
       if (start !== undefined) read.skip(start.literal.length);
       const parts = yield* headOf(read, stops, between);
-      if (parts === undefined) return false;
-      const head = readHead(parts.get("")!, parts);
+      const head = parts === undefined ? undefined : readHead(parts.first, parts.behind);
       if (head === undefined || !block.accepts(head.name)) return false;
       const value = yield* argumentsValue(read);
       if (value === undefined) return false;
@@ -61,13 +60,20 @@ function* closesHere(read: Cursor, closes: LiteralSet<string>): Generator<undefi
   return end !== undefined;
 }
 
-/** What stands in front of the arguments: by the literal in front of each part, the first by "". */
+interface Parts {
+  readonly first: string;
+  /** By the literal in front of each. */
+  readonly behind: Map<string, string>;
+}
+
+/** What stands in front of the arguments. */
 function* headOf(
   read: Cursor,
   stops: Uint8Array,
   between: LiteralSet<string>,
-): Generator<undefined, Map<string, string> | undefined, undefined> {
-  const parts = new Map<string, string>();
+): Generator<undefined, Parts | undefined, undefined> {
+  const behind = new Map<string, string>();
+  let first: string | undefined;
   for (let literal = ""; ; ) {
     read.mark();
     while (read.until(stops) === MORE) {
@@ -75,8 +81,10 @@ function* headOf(
       yield;
     }
     if (read.offset > MAX_NAME) return undefined;
-    parts.set(literal, read.marked().trim());
-    if (read.code() === 0x7b || read.code() === 0x60) return parts;
+    const part = read.marked().trim();
+    if (first === undefined) first = part;
+    else behind.set(literal, part);
+    if (read.code() === 0x7b || read.code() === 0x60) return { first, behind };
     let next = read.peek(between);
     for (; next === PARTIAL; next = read.peek(between)) yield;
     if (next === undefined) return undefined;

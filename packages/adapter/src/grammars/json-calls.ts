@@ -4,8 +4,9 @@ import type { Block } from "../dialect.ts";
 import { type CallObject, readCallObjects } from "../json/call-objects.ts";
 import { JsonSpan, type SpanJudge } from "../json/json-span.ts";
 import { repairJson } from "../json/repair-json.ts";
-import { LiteralSet, PARTIAL } from "../literals.ts";
+import { PARTIAL } from "../literals.ts";
 import type { Body, Surroundings } from "./tagged.ts";
+import { onlyTurnEnds } from "./turn-ends.ts";
 
 /** Reads one JSON value that begins here. Its text, whether closers were missing, or undefined at a fault. */
 export function* jsonValue(
@@ -37,13 +38,9 @@ function* readJsonCalls(read: Cursor, block: Block, around: Surroundings): Gener
   if (value === undefined) return false;
   if (!value.lacksClosers) return takeCalls(block, readCallObjects(value.text), false);
   // Closers are put right where the model went on to the closing tag, or ended by itself with only the outermost open.
-  if (read.atEnd) {
-    if (!block.repairs || span.depth > 1) return false;
-  } else {
-    let close = read.peek(around.closes);
-    for (; close === PARTIAL; close = read.peek(around.closes)) yield;
-    if (close === undefined) return false;
-  }
+  let close = read.peek(around.closes);
+  for (; close === PARTIAL; close = read.peek(around.closes)) yield;
+  if (close === undefined && !(span.depth === 1 && (yield* onlyTurnEnds(read)) && block.repairs)) return false;
   const whole = repairJson(value.text, { close: true });
   return whole !== undefined && takeCalls(block, readCallObjects(whole), true);
 }
@@ -79,22 +76,8 @@ export function* bareCalls(read: Cursor, block: Block): Generator<undefined, boo
       read.skip(1);
       continue;
     }
-    if (read.code() !== 0x7b && read.code() !== 0x5b) return count > 0 && (yield* onlyEnds(read));
+    if (read.code() !== 0x7b && read.code() !== 0x5b) return count > 0 && (yield* onlyTurnEnds(read));
     if (!(yield* bareCall(read, block))) return false;
-  }
-}
-
-const ends = LiteralSet.of("<|eom_id|>", "<|eot_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>", "</s>");
-
-/** Nothing but tokens of the turn's end is left. */
-function* onlyEnds(read: Cursor): Generator<undefined, boolean, undefined> {
-  for (;;) {
-    while (read.space() === MORE) yield;
-    if (read.atEnd) return true;
-    let end = read.peek(ends);
-    for (; end === PARTIAL; end = read.peek(ends)) yield;
-    if (end === undefined) return false;
-    read.skip(end.literal.length);
   }
 }
 

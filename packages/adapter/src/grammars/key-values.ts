@@ -55,7 +55,7 @@ export function hunyuanCalls(suffix: string): Body {
     *read(read, block, { closes }) {
       read.skip(open.length);
       while (read.space() === MORE) yield;
-      const own = { closes: new LiteralSet<"close" | "open">([[close, "close"], [open, "open"], ...closes.entries]) };
+      const own = { closes: new LiteralSet<"close" | "next">([[close, "close"], [open, "next"], ...closes.entries]) };
       if (!(yield* keyValueCall(read, block, own, tags, false))) return false;
       yield* take(read, close);
       block.commit();

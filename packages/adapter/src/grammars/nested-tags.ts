@@ -4,6 +4,7 @@ import { MORE, YES } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
 import type { DeclaredTool, JsonSchema } from "../tools.ts";
 import { take } from "./headed-json.ts";
+import { onlyTurnEnds } from "./turn-ends.ts";
 import { nameOf, tagHead } from "./xml-head.ts";
 
 /** The special token in front of every tag. */
@@ -20,17 +21,17 @@ interface Element {
 
 /** Calls whose values are nested tags, each behind a special token: `<tool_call><invoke name="N"><K>V</K></invoke></tool_call>`. */
 export const nestedTags: Envelope = defineEnvelope({
-  opens: [`${MARK}<tool_call>`],
+  opens: [MARK],
   endsThought: true,
   *grammar(read, block) {
+    while (read.space() === MORE) yield;
+    if ((yield* take(read, "<tool_call>")) !== YES) return false;
     for (let count = 0; ; count++) {
       while (read.space() === MORE) yield;
-      if (read.atEnd) return count > 0 && block.repairs;
-      read.hold();
-      const closed = yield* take(read, `${MARK}</tool_call>`);
-      read.back(closed === YES);
-      if (closed === YES) return count > 0;
-      if ((yield* take(read, `${MARK}<invoke`)) !== YES) return false;
+      if ((yield* take(read, MARK)) !== YES) return count > 0 && block.repairs && (yield* onlyTurnEnds(read));
+      while (read.space() === MORE) yield;
+      if ((yield* take(read, "</tool_call>")) === YES) return count > 0;
+      if ((yield* take(read, "<invoke")) !== YES) return false;
       if (!(yield* invoke(read, block))) return false;
     }
   },

@@ -2,11 +2,12 @@ import { MORE } from "../cursor.ts";
 import type { Cursor } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
+import { turnEnd } from "./turn-ends.ts";
 
 /** What stands around the calls of an envelope. */
 export interface Surroundings {
-  /** What ends the envelope. */
-  readonly closes: LiteralSet<"close" | "open">;
+  /** What ends the envelope: its closing tag, or what is not part of it any more. */
+  readonly closes: LiteralSet<"close" | "next">;
 }
 
 /** One form of call inside an envelope. */
@@ -33,30 +34,41 @@ export function tagged({ opens, closes, bodies, single = false, ...rest }: Tagge
     closes: new LiteralSet([
       ...closes.map((close) => [close, "close"] as const),
       // The model begins anew: the closing tag was forgotten.
-      ...(single ? [] : opens.map((open) => [open, "open"] as const)),
+      ...(single ? [] : opens.map((open) => [open, "next"] as const)),
     ]),
   };
   const starts = new LiteralSet(bodies.flatMap((body) => body.starts.map((start) => [start, body] as const)));
   const otherwise = bodies.find(({ starts: none }) => none.length === 0);
   function* grammar(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
-    for (let count = 0; ; count++) {
+    for (let count = 0; ; ) {
+      const from = read.offset;
       while (read.space() === MORE) yield;
       if (read.atEnd) return count > 0 && block.repairs;
       let close = read.peek(around.closes);
       for (; close === PARTIAL; close = read.peek(around.closes)) yield;
-      if (close !== undefined && (count > 0 || close.value === "close")) {
-        if (close.value === "close") read.skip(close.literal.length);
-        return count > 0;
-      }
-      if (count > 0 && separators.has(read.code())) {
-        read.skip(1);
-        continue;
+      // Speculative decoding doubles a line with the opening tag now and then.
+      const isDoubled = close?.value === "next" && count === 0 && read.offset > from;
+      if (close !== undefined && (close.value === "close" || isDoubled)) read.skip(close.literal.length);
+      if (isDoubled) continue;
+      if (close !== undefined) return count > 0;
+      if (count > 0) {
+        let end = read.peek(turnEnd);
+        for (; end === PARTIAL; end = read.peek(turnEnd)) yield;
+        if (end !== undefined) return true;
+        if (separators.has(read.code())) {
+          read.skip(1);
+          continue;
+        }
       }
       let start = read.peek(starts);
       for (; start === PARTIAL; start = read.peek(starts)) yield;
       const body = start === undefined ? otherwise : start.value;
-      if (body === undefined || !(yield* body.read(read, block, around))) return false;
+      if (body === undefined) return false;
+      // The calls in front of this one stand, whatever becomes of it.
+      if (count > 0) block.commit();
+      if (!(yield* body.read(read, block, around))) return false;
       if (single) return true;
+      count++;
     }
   }
   return defineEnvelope({ ...rest, opens, grammar });

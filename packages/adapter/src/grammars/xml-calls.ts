@@ -6,6 +6,7 @@ import { readArguments } from "../json/call-objects.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
 import { jsonValue } from "./json-calls.ts";
 import type { Body, Surroundings } from "./tagged.ts";
+import { onlyTurnEnds } from "./turn-ends.ts";
 import { nameOf, tagHead } from "./xml-head.ts";
 import { parameterValue, stripNewlines, type ValueRules } from "./xml-value.ts";
 
@@ -67,10 +68,13 @@ function xmlReader(shape: XmlShape): (read: Cursor, block: Block, around: Surrou
 
 /** The call's closing tag is missing: may it be over all the same? */
 function* isOver(read: Cursor, block: Block, { closes }: Surroundings): Generator<undefined, boolean, undefined> {
-  if (read.atEnd) return block.repairs;
   let close = read.peek(closes);
   for (; close === PARTIAL; close = read.peek(closes)) yield;
-  return close !== undefined;
+  if (close !== undefined) return true;
+  read.hold();
+  const isOver = yield* onlyTurnEnds(read);
+  read.back();
+  return isOver && block.repairs;
 }
 
 function* readParameter(

@@ -19,6 +19,9 @@ const namePattern = /^[\s=]*(?:name\s*=\s*)?(?:"([^"]*)"|'([^']*)'|([^\s"'=<>/]+
 
 /** The name that a tag's head gives: ` name="N"`, ` name='N'`, `=N`, ` N`, with quotes or without. */
 export function nameOf(head: string): string {
+  const bare = head.replace(/^\s*=/, "").trim();
+  // Nothing else is in the tag: the name may have spaces.
+  if (!/["'=<>]/.test(bare)) return bare.endsWith("/") ? bare.slice(0, -1).trimEnd() : bare;
   const found = namePattern.exec(head);
   return (found?.[1] ?? found?.[2] ?? found?.[3] ?? "").trim();
 }

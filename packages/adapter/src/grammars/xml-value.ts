@@ -3,6 +3,7 @@ import { MORE, YES } from "../cursor.ts";
 import type { Block } from "../dialect.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
 import type { Surroundings } from "./tagged.ts";
+import { onlyTurnEnds } from "./turn-ends.ts";
 
 /** Where the value of a parameter ends, and what around it is not part of it. */
 export interface ValueRules {
@@ -84,14 +85,17 @@ function* isFollowed(
   { closes }: Surroundings,
 ): Generator<undefined, boolean, undefined> {
   while (read.space() === MORE) yield;
-  if (read.atEnd) return block.repairs;
   const followers = followersOf(rules);
   let next = read.peek(followers);
   for (; next === PARTIAL; next = read.peek(followers)) yield;
   if (next !== undefined) return true;
   let end = read.peek(closes);
   for (; end === PARTIAL; end = read.peek(closes)) yield;
-  return end !== undefined;
+  if (end !== undefined) return true;
+  read.hold();
+  const isOver = yield* onlyTurnEnds(read);
+  read.back(!isOver);
+  return isOver && block.repairs;
 }
 
 /** A call's end may be this far from the end of its envelope. */
@@ -166,16 +170,18 @@ function* closesAll(
   const from = read.offset;
   for (let closed = closes.isEmpty; ; closed = true) {
     while (read.space() === MORE && read.offset - from < MAX_AHEAD) yield;
-    if (read.atEnd) return block.repairs;
     if (read.offset - from >= MAX_AHEAD) return false;
     let next = read.peek(followersOf(rules));
     for (; next === PARTIAL; next = read.peek(followersOf(rules))) yield;
     if (next !== undefined) return next.value === "end";
-    if (closed) return closes.isEmpty ? false : read.offset;
+    if (closed && !closes.isEmpty) {
+      const rest = read.offset;
+      return (yield* onlyTurnEnds(read)) ? block.repairs : rest;
+    }
     let end = read.peek(closes);
     for (; end === PARTIAL; end = read.peek(closes)) yield;
-    if (end === undefined) return false;
-    if (end.value === "open") return true;
+    if (end === undefined) return (yield* onlyTurnEnds(read)) && block.repairs;
+    if (end.value === "next") return true;
     read.skip(end.literal.length);
   }
 }

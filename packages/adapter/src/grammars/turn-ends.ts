@@ -1,0 +1,37 @@
+import type { Cursor } from "../cursor.ts";
+import { MORE } from "../cursor.ts";
+import { LiteralSet, PARTIAL } from "../literals.ts";
+
+/** Tokens that end a turn, of every family of models: one behind a complete call says that nothing more will come. */
+export const turnEnd = LiteralSet.of(
+  "<|im_end|>",
+  "<|endoftext|>",
+  "<|end_of_text|>",
+  "<|eot_id|>",
+  "<|eom_id|>",
+  "<|eot|>",
+  "<|eom|>",
+  "<|end|>",
+  "<|eos|>",
+  "</s>",
+  "<turn|>",
+  "<eos>",
+  "<end_of_turn>",
+  "<|END_OF_TURN_TOKEN|>",
+  "<｜end▁of▁sentence｜>",
+  "<seed:eos>",
+  "</longcat_s>",
+  "[e~[",
+);
+
+/** Is nothing left but whitespace and tokens of the turn's end? Reads them; what is answered with false stands behind them. */
+export function* onlyTurnEnds(read: Cursor): Generator<undefined, boolean, undefined> {
+  for (;;) {
+    while (read.space() === MORE) yield;
+    if (read.atEnd) return true;
+    let token = read.peek(turnEnd);
+    for (; token === PARTIAL; token = read.peek(turnEnd)) yield;
+    if (token === undefined) return false;
+    read.skip(token.literal.length);
+  }
+}
