@@ -1,6 +1,7 @@
 import { isSpace } from "./cursor.ts";
 
 const TICK = 0x60;
+const TILDE = 0x7e;
 const NEWLINE = 0x0a;
 
 /** Where a text is: in prose, in inline code, or in a fence (in its first line, or below it). */
@@ -13,6 +14,7 @@ export type Stops = Uint8Array;
 export function stopsFor(firsts: Uint8Array): Stops {
   const stops = Uint8Array.from(firsts);
   stops[TICK] = 2;
+  stops[TILDE] = 2;
   stops[NEWLINE] = 2;
   return stops;
 }
@@ -37,10 +39,12 @@ function isBlank(text: string, from: number, to: number): boolean {
  */
 export class CodeSpans {
   #place: Place = "prose";
-  /** How many ticks opened the span. */
+  /** How many ticks or tildes opened the span, and which of the two. */
   #opened = 0;
-  /** Ticks at the end of what was read: how many make the run is not known yet. */
+  #opener = TICK;
+  /** Ticks or tildes at the end of what was read: how many make the run is not known yet. */
   #run = 0;
+  #runOf = TICK;
   #runBeginsLine = false;
   /** The line has only spaces so far. */
   #blank = true;
@@ -58,8 +62,10 @@ export class CodeSpans {
       if (this.#place === "prose" && this.#run === 0) at = skipPlain(text, at, to, stops);
       if (at === to) break;
       const code = text.charCodeAt(at);
-      if (code === TICK) {
+      if (code === TICK || code === TILDE) {
+        if (this.#run > 0 && code !== this.#runOf) this.#endRun(code);
         if (this.#run === 0) this.#runBeginsLine = this.#blank && isBlank(text, line, at);
+        this.#runOf = code;
         this.#run++;
         continue;
       }
@@ -73,6 +79,12 @@ export class CodeSpans {
     return at;
   }
 
+  /** Is the next place, where `next` stands, inside code? */
+  isCode(next: number): boolean {
+    if (this.#run > 0) this.#endRun(next);
+    return this.#place !== "prose";
+  }
+
   #endLine(): void {
     this.#blank = true;
     if (this.#place === "inline") this.#place = "prose";
@@ -82,13 +94,16 @@ export class CodeSpans {
   #endRun(next: number): void {
     const run = this.#run;
     this.#run = 0;
-    if (this.#place === "fence") {
-      if (this.#runBeginsLine && run >= this.#opened && isSpace(next)) this.#place = "prose";
-    } else if (this.#place === "inline" || this.#place === "info") {
+    if (this.#place !== "prose") {
+      if (this.#runOf !== this.#opener) return;
       if (this.#place === "inline" && run === this.#opened) this.#place = "prose";
-    } else {
-      this.#place = this.#runBeginsLine && run >= 3 ? "info" : "inline";
-      this.#opened = run;
+      if (this.#place === "fence" && this.#runBeginsLine && run >= this.#opened && isSpace(next)) this.#place = "prose";
+      return;
     }
+    const isFence = this.#runBeginsLine && run >= 3;
+    if (!isFence && this.#runOf === TILDE) return;
+    this.#place = isFence ? "info" : "inline";
+    this.#opened = run;
+    this.#opener = this.#runOf;
   }
 }

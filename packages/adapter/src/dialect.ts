@@ -17,6 +17,8 @@ export interface Block {
   /** Text inside an envelope that has a channel for it. What was read so far is forgotten. */
   content(text: string): void;
   reasoning(text: string): void;
+  /** Whitespace in front of the block goes with it. */
+  trim(): void;
 }
 
 /**

@@ -328,6 +328,10 @@ export class Parser implements Block {
     this.#thought.add(text);
   }
 
+  trim(): void {
+    this.#space = "";
+  }
+
   /** Hands out prose; whitespace at its end waits for what comes next. */
   #emit(text: string, from: number, to: number): void {
     let last = to;

@@ -1,3 +1,4 @@
+import { CodeSpans, stopsFor } from "./code-spans.ts";
 import { isSpace } from "./cursor.ts";
 import type { Envelope, ThinkTags } from "./dialect.ts";
 import { LiteralSet, PARTIAL } from "./literals.ts";
@@ -19,6 +20,8 @@ export class Thought {
   readonly #openings: Openings;
   readonly #emit: (text: string) => void;
   #ends: LiteralSet<Envelope | typeof CLOSE>;
+  /** Where it shows code: what would end it there is an example. Followed only if something other than its tag could end it. */
+  #spans: CodeSpans | undefined;
   /** Tags of which a doubled one is swallowed, as long as nothing but whitespace was read. */
   #doubled: readonly string[] = [];
   #blank = true;
@@ -38,6 +41,7 @@ export class Thought {
   begin(tags: ThinkTags | undefined): void {
     const thinks = tags === undefined ? this.#openings.thinks : [tags];
     this.#ends = endsOf(this.#openings, thinks);
+    this.#spans = this.#openings.endsThought.length > 0 ? new CodeSpans() : undefined;
     this.#doubled = thinks.flatMap(({ open, label }) => (label === undefined ? [open] : [open, label]));
     this.#blank = true;
     this.#split = false;
@@ -47,6 +51,7 @@ export class Thought {
   beginSplit(): void {
     if (this.#split) return;
     this.#ends = endsOf(this.#openings, []);
+    this.#spans = this.#openings.endsThought.length > 0 ? new CodeSpans() : undefined;
     this.#doubled = [];
     this.#blank = false;
     this.#begun = true;
@@ -58,17 +63,22 @@ export class Thought {
     let at = this.#blank ? this.#skipBlank(text, ended) : 0;
     if (this.#blank) return { at, length: 0 };
     const from = at;
+    let followed = at;
     const { firsts, hasWide } = this.#ends;
     for (; at < text.length; at++) {
       const code = text.charCodeAt(at);
       if (code < 128 ? firsts[code] === 0 : !hasWide) continue;
       const found = this.#ends.match(text, at, ended);
       if (found === undefined) continue;
+      this.#spans?.read(text, followed, at, NOWHERE);
+      followed = at;
+      if (found !== PARTIAL && found.value !== CLOSE && this.#spans?.isCode(code)) continue;
       this.add(text.slice(from, at));
       if (found === PARTIAL) return { at, length: 0 };
       const { length } = found.literal;
       return found.value === CLOSE ? { at: at + length, closed: true, length } : { at, envelope: found.value, length };
     }
+    this.#spans?.read(text, followed, at, NOWHERE);
     this.add(text.slice(from));
     return { at, length: 0 };
   }
@@ -114,6 +124,8 @@ export class Thought {
     this.#split = false;
   }
 }
+
+const NOWHERE = stopsFor(new Uint8Array(128));
 
 const kept = new WeakMap<Openings, Map<string, LiteralSet<Envelope | typeof CLOSE>>>();
 

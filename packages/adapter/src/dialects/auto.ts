@@ -1,3 +1,4 @@
+import { fences } from "../grammars/bare.ts";
 import { arrowCalls } from "../grammars/arrow-calls.ts";
 import { nameArguments } from "../grammars/headed-json.ts";
 import { jsonCalls } from "../grammars/json-calls.ts";
@@ -31,7 +32,7 @@ const unmistakable = /^(?:<[|｜].*[|｜]>|\[e~\[|\]~b\]ai|\]~!b\[)$/;
 
 /** All dialects at once: every strong envelope, and the weak ones by declared names. */
 export function autoOf(dialects: readonly Dialect[]): Dialect {
-  const taken = new Set([...shared.flatMap(({ opens }) => opens), "```"]);
+  const taken = new Set([...shared.flatMap(({ opens }) => opens), ...fences]);
   const others = [...new Set(dialects.flatMap(({ envelopes }) => envelopes))]
     .filter((envelope) => !shared.includes(envelope))
     .map((envelope) => ({ ...envelope, opens: envelope.opens.filter((open) => !taken.has(open)) }))

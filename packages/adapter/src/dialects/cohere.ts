@@ -1,7 +1,9 @@
-import { stripped } from "../grammars/bare.ts";
+import { framed } from "../grammars/bare.ts";
 import { jsonCalls } from "../grammars/json-calls.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
 import { defineDialect, endTokens } from "../envelopes.ts";
+
+const turnEnds = ["<|END_OF_TURN_TOKEN|>"];
 
 export const cohere = defineDialect({
   title: "Cohere Command",
@@ -9,9 +11,10 @@ export const cohere = defineDialect({
   models: ["Command R7B", "Command A", "North"],
   envelopes: [
     tagged({ opens: ["<|START_ACTION|>"], closes: ["<|END_ACTION|>"], bodies: [jsonCalls] }),
-    stripped("<|START_RESPONSE|>", "<|START_TEXT|>"),
+    ...framed("<|START_RESPONSE|>", "<|END_RESPONSE|>", ...turnEnds),
+    ...framed("<|START_TEXT|>", "<|END_TEXT|>", ...turnEnds),
     strays("<|END_ACTION|>"),
-    endTokens(["<|END_RESPONSE|>", "<|END_TEXT|>", "<|END_OF_TURN_TOKEN|>"]),
+    endTokens(turnEnds),
   ],
   thinks: [{ open: "<|START_THINKING|>", close: "<|END_THINKING|>" }],
   example:

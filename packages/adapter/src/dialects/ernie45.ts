@@ -1,10 +1,10 @@
 import { jsonCalls } from "../grammars/json-calls.ts";
-import { stripped } from "../grammars/bare.ts";
+import { framed } from "../grammars/bare.ts";
 import { defineDialect, endTokens, toolCallTag } from "../envelopes.ts";
 
 export const ernie45 = defineDialect({
   title: "ERNIE 4.5",
   models: ["ERNIE 4.5"],
-  envelopes: [toolCallTag(jsonCalls), stripped("<response>"), endTokens(["</response>", "</s>"])],
+  envelopes: [toolCallTag(jsonCalls), ...framed("<response>", "</response>", "</s>"), endTokens(["</s>"])],
   example: '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Lyon"}}\n</tool_call>',
 });

@@ -32,21 +32,36 @@ export function endTokens(tokens: readonly string[], where: Envelope["where"] = 
   });
 }
 
-/** Tokens around text that is content: they go, the text stays. Whitespace behind them goes with them. */
-export function stripped(...tokens: readonly string[]): Envelope {
-  return defineEnvelope({
-    opens: tokens,
-    where: "edge",
-    always: true,
-    *grammar(read) {
-      while (read.space() === MORE) yield;
-      return true;
-    },
-  });
+/** Tags around text that is content: they go at its edges, and the whitespace inside them, too. */
+export function framed(open: string, close: string, ...others: readonly string[]): readonly Envelope[] {
+  const end = endTokens([close, ...others]);
+  return [
+    defineEnvelope({
+      opens: [open],
+      where: "edge",
+      always: true,
+      *grammar(read) {
+        while (read.space() === MORE) yield;
+        return true;
+      },
+    }),
+    defineEnvelope({
+      opens: [close],
+      always: true,
+      *grammar(read, block) {
+        const isEnd = yield* end.grammar(read, block);
+        if (isEnd) block.trim();
+        return isEnd;
+      },
+    }),
+  ];
 }
 
 const lineEnd = stopsAt("\n`");
 const MAX_INFO = 32;
+
+/** What a fence begins with. */
+export const fences: readonly string[] = ["```", "~~~"];
 
 /** Calls in a fence that is the whole content. With anything else around it, the fence shows an example. */
 export function fenced(envelopes: readonly Envelope[]): Envelope {
@@ -54,17 +69,18 @@ export function fenced(envelopes: readonly Envelope[]): Envelope {
     envelopes.flatMap((envelope) => envelope.opens.map((open) => [open, envelope] as const)),
   );
   return defineEnvelope({
-    opens: ["```"],
+    opens: fences,
     where: "start",
     *grammar(read, outer) {
       const block = holding(outer);
+      const fence = fences.find((one) => read.text() === one)!;
       while (read.until(lineEnd) === MORE) yield;
       if (read.code() !== 0x0a || read.offset > MAX_INFO) return false;
       for (let count = 0; ; count++) {
         while (read.space() === MORE) yield;
         if (read.atEnd) return count > 0 && outer.repairs;
-        let answer = read.take("```");
-        for (; answer === MORE; answer = read.take("```")) yield;
+        let answer = read.take(fence);
+        for (; answer === MORE; answer = read.take(fence)) yield;
         if (answer === YES) {
           if (count === 0) return false;
           while (read.space() === MORE) yield;
@@ -104,5 +120,6 @@ function holding(outer: Block): Block & { weak: boolean } {
     commit() {},
     content() {},
     reasoning() {},
+    trim() {},
   };
 }
