@@ -22,7 +22,10 @@ type Fields = Readonly<Record<string, unknown>>;
 const noFields: Fields = {};
 
 /** Is what came out just the text of the delta, in the same field? */
-function saysOnly({ content, reasoning_content, reasoning, reasoning_details }: Fields, pieces: readonly Piece[]): boolean {
+function saysOnly(
+  { content, reasoning_content, reasoning, reasoning_details }: Fields,
+  pieces: readonly Piece[],
+): boolean {
   if (reasoning !== undefined || reasoning_details !== undefined) return false;
   const [piece] = pieces;
   if (piece === undefined) return !content && !reasoning_content;

@@ -5,7 +5,7 @@ import { type CallWatch, Choice, type Piece } from "./choice.ts";
 import { type DialectName, dialects } from "./dialects.ts";
 import { openingsOf } from "./openings.ts";
 import type { ParserOptions } from "./parser.ts";
-import { readTools } from "./tools.ts";
+import { noTools, readTools } from "./tools.ts";
 
 export interface NormaliserOptions {
   readonly dialect: DialectName;
@@ -141,6 +141,7 @@ export class Normaliser {
 
   /** A whole reply. The same event, when there is nothing to change. */
   whole(event: ReplyEvent): ReplyEvent {
+    this.sent = true;
     const reply = event.json as Fields & { choices: readonly Fields[] };
     let changed = false;
     const choices = reply.choices.map((json, place) => {
@@ -154,8 +155,6 @@ export class Normaliser {
     return ReplyEvent.ofBody(Buffer.from(JSON.stringify({ ...baseOf(reply), choices, usage: reply.usage })));
   }
 }
-
-const noTools: ReturnType<typeof readTools> = new Map();
 
 /** The members of a chunk that are the same in all of them. Some engines add their own, in another spelling. */
 function baseOf(chunk: Fields): Fields {
@@ -205,7 +204,14 @@ function wireCall({ id, name, arguments: json }: ToolCall): Fields {
 
 /** The message with what came out of it in place of what was in it. */
 function messageOf(message: Fields, pieces: readonly Piece[]): Fields {
-  const { content: was, reasoning: _, reasoning_details: __, reasoning_content: ___, tool_calls: ____, ...rest } = message;
+  const {
+    content: was,
+    reasoning: _,
+    reasoning_details: __,
+    reasoning_content: ___,
+    tool_calls: ____,
+    ...rest
+  } = message;
   let content = "";
   let reasoning = "";
   const calls: Fields[] = [];
@@ -215,7 +221,10 @@ function messageOf(message: Fields, pieces: readonly Piece[]): Fields {
     else reasoning += piece.text;
   }
   const empty = calls.length > 0 || reasoning !== "" ? null : "";
-  const made: Fields = { ...rest, content: typeof was === "object" && was !== null ? was : content === "" ? empty : content };
+  const made: Fields = {
+    ...rest,
+    content: typeof was === "object" && was !== null ? was : content === "" ? empty : content,
+  };
   if (reasoning !== "") made.reasoning_content = reasoning;
   if (calls.length > 0) made.tool_calls = calls;
   return made;

@@ -11,10 +11,13 @@ export interface DeclaredTool {
 /** The functions of one request, by name. */
 export type ToolSet = ReadonlyMap<string, DeclaredTool>;
 
+/** The tools of a request that declares none. */
+export const noTools: ToolSet = new Map();
+
 /** Reads the `tools` of a chat request. What is not a function with a name is left out. */
 export function readTools(tools: unknown): ToolSet {
+  if (!Array.isArray(tools) || tools.length === 0) return noTools;
   const set = new Map<string, DeclaredTool>();
-  if (!Array.isArray(tools)) return set;
   for (const tool of tools as unknown[]) {
     const declared = (tool as { function?: { name?: unknown; parameters?: unknown } } | null)?.function;
     if (typeof declared?.name !== "string" || declared.name === "") continue;

@@ -36,6 +36,12 @@ export class ReplyEvent {
     return new ReplyEvent(source, 0, source.length, DATA.length, source.length - END.length);
   }
 
+  /** A comment, which readers of the stream skip: it shows that the stream is alive. */
+  static ofComment(text: string): ReplyEvent {
+    const source = Buffer.from(`: ${text}\n\n`);
+    return new ReplyEvent(source, 0, source.length, 0, 0);
+  }
+
   /** The body of a reply that is not a stream. */
   static ofBody(body: Buffer): ReplyEvent {
     return new ReplyEvent(body, 0, body.length, 0, body.length);

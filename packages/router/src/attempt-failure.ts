@@ -1,4 +1,4 @@
-import type { FailureCause, Outcome, TransportError, UpstreamError } from "@signalbox/protocol";
+import type { FailureCause, GatewayError, Outcome, TransportError, UpstreamError } from "@signalbox/protocol";
 
 /** How an attempt ended, as it was seen on the wire. */
 export type AttemptEnd =
@@ -10,6 +10,8 @@ export type AttemptEnd =
   | { readonly how: "timeout"; readonly which: "first_token" | "stall" | "total" }
   /** The reply ended without a finish_reason for every choice. */
   | { readonly how: "incomplete" }
+  /** The reply is sound, but the policy keeps it from the client: its `error` says why. Perhaps another model may answer. */
+  | { readonly how: "denied"; readonly escalate: boolean; readonly error: GatewayError }
   /** Not a reply: wrong content type, no JSON, no choices. */
   | { readonly how: "malformed" };
 
@@ -30,6 +32,8 @@ export function classifyOutcome(end: AttemptEnd): Outcome {
       return failed("malformed");
     case "fault":
       return end.fault === "aborted" ? { kind: "client_gone" } : failed(end.fault);
+    case "denied":
+      return { kind: "caller_error", status: end.error.status };
     case "refused":
       return classifyRefusal(end.error);
   }

@@ -73,7 +73,7 @@ export class AllAttemptsFailed extends Error {
 }
 
 /** What to do after an attempt failed. */
-type Next = "other_backend" | "same_backend" | "larger_model" | "give_up";
+type Next = "other_backend" | "same_backend" | "larger_model" | "next_model" | "give_up";
 
 const SAME_BACKEND_JITTER_MS = { least: 50, most: 250 };
 
@@ -97,6 +97,7 @@ function isMixed({ health, breaker }: Candidate["backend"]): boolean {
 /** Reads only the failure: what can still help this request? */
 function nextAfter(failure: AttemptFailure): Next {
   const { end, outcome } = failure;
+  if (end.how === "denied") return end.escalate ? "next_model" : "give_up";
   if (end.how === "refused") {
     switch (end.error.meaning) {
       case "caller":
@@ -164,7 +165,8 @@ async function tryModel<T>(
       if (next === "give_up") walk.over = true;
       // A model that does not declare its context was not known to be too small; one that does was found large enough.
       if (next === "larger_model") walk.minContext = model.context ?? 0;
-      if (walk.over || next === "larger_model") return undefined;
+      if (next === "next_model") walk.escalate();
+      if (walk.over || next === "larger_model" || next === "next_model") return undefined;
       const quick = isReset(result);
       const alone = index === candidates.length - 1;
       if (next !== "same_backend" || !sameAgain || !(quick || alone)) break;
@@ -187,6 +189,7 @@ class Walk<T> {
   readonly #effects: AttemptEffects<T>;
   #failure: AttemptFailure | undefined;
   #busy = false;
+  #escalated = false;
   /** The retry budget has already granted the next attempt. */
   #granted = false;
 
@@ -203,6 +206,12 @@ class Walk<T> {
   skip(backend: string, model: Model, why: Unfit): void {
     if (why === "full" || why === "cooling_down" || why === "recovering" || why === "loading") this.#busy = true;
     this.records.push({ backend, model: model.name, outcome: "skipped", cause: why, ms: 0 });
+  }
+
+  /** Another model is asked because of what the first one answered: once, and no replica of it. */
+  escalate(): void {
+    if (this.#escalated) this.over = true;
+    this.#escalated = true;
   }
 
   async pause(): Promise<void> {
@@ -286,6 +295,7 @@ class Walk<T> {
 function errorOf(failure: AttemptFailure, retryAfterMs: number): GatewayError {
   const { end, outcome, message } = failure;
   const cause = failure;
+  if (end.how === "denied") return end.error;
   if (end.how === "refused") {
     const { error } = end;
     switch (error.meaning) {

@@ -1,3 +1,4 @@
+import { type DialectName, Normaliser } from "@signalbox/adapter";
 import { type Endpoint, GatewayError, type Outcome } from "@signalbox/protocol";
 import {
   AllAttemptsFailed,
@@ -18,6 +19,7 @@ import type { Serving } from "../runtime/serving.ts";
 import { type Admission, type LimitState, pushLimitHeaders, type Reservation } from "../teams/limits.ts";
 import { type Alarm, createAlarm } from "../upstream/alarm.ts";
 import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
+import { AttemptCalls } from "./call-watch.ts";
 import { Cancellation } from "./cancellation.ts";
 import { deliver, deliverBreak, deliverError } from "./deliver.ts";
 import { choicesOf, type ReadRequest, readRequest } from "./read-request.ts";
@@ -59,6 +61,7 @@ class Way implements AttemptEffects<OpenReply> {
   #reservation: Reservation | undefined;
   #limits: LimitState = {};
   #opened: Opened<OpenReply> | undefined;
+  #calls: AttemptCalls | undefined;
   #started = false;
   #outcome: Outcome = { kind: "client_gone" };
 
@@ -193,6 +196,7 @@ class Way implements AttemptEffects<OpenReply> {
     const upstreamModel = backend.nameOf(candidate.deployment.model);
     const extraMs = Math.floor(decision.tokens / TOKENS_PER_EXTRA_SECOND) * 1000;
     const { firstTokenMs, idleMs, coldStartMs } = config.timeouts;
+    const calls = request.endpoint === "chat_completions" ? this.#watchCalls(candidate, model) : undefined;
     return openAttempt({
       transport,
       path,
@@ -207,7 +211,9 @@ class Way implements AttemptEffects<OpenReply> {
         stream: request.stream,
         includeUsage: request.includeUsage,
         choices: choicesOf(request),
+        normaliser: calls && this.#normaliser(request, candidate, calls),
       },
+      patient: calls?.isGuarded === true,
       limits: {
         firstTokenMs: (request.stream ? firstTokenMs : firstTokenMs * WHOLE_REPLY_FACTOR) + extraMs,
         idleMs,
@@ -219,6 +225,29 @@ class Way implements AttemptEffects<OpenReply> {
         const load = kind.loadFromHeaders?.(headers);
         if (load !== undefined) backend.state.observeLoad(load);
       },
+    });
+  }
+
+  #watchCalls({ deployment }: Candidate, model: Model): AttemptCalls {
+    const serving = this.#serving;
+    const guard = serving.config.guards.of(model.name, this.#story.team);
+    const calls = new AttemptCalls(this.#story, deployment.backend, model.name, guard, () =>
+      serving.declaredTools(this.#request!),
+    );
+    this.#calls = calls;
+    return calls;
+  }
+
+  #normaliser(request: ReadRequest, { deployment }: Candidate, watch: AttemptCalls): Normaliser {
+    return new Normaliser({
+      dialect: deployment.dialect as DialectName,
+      tools: request.body.tools,
+      toolChoice: request.body.tool_choice,
+      reasoningFirst: deployment.reasoningFirst,
+      engineParses: deployment.toolParser === "engine",
+      streamed: request.stream,
+      includeUsage: request.includeUsage,
+      watch,
     });
   }
 
@@ -251,6 +280,8 @@ class Way implements AttemptEffects<OpenReply> {
       "x-signalbox-attempts",
       String(opened.attempts),
     ];
+    const flagged = this.#calls?.flagged ?? 0;
+    if (flagged > 0) headers.push("x-signalbox-tool-calls", `flagged=${flagged}`);
     pushLimitHeaders(headers, this.#limits);
     return headers;
   }

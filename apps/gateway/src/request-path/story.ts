@@ -1,5 +1,26 @@
+import type { CallOutcome } from "@signalbox/adapter";
 import type { Endpoint, ErrorCode, FailureCause, Outcome, Usage } from "@signalbox/protocol";
 import type { AttemptRecord } from "@signalbox/router";
+
+/** Tool calls with the same fate. */
+export interface CallCount {
+  readonly backend: string;
+  readonly model: string;
+  /** The dialect that they were written in; `engine` when the engine had parsed them. */
+  readonly dialect: string;
+  /** `failed`: begun, and text in the end; `denied`: kept from the client by the guard. */
+  readonly outcome: CallOutcome | "failed" | "denied";
+  count: number;
+}
+
+/** Breaches of one of the guard's rules. */
+export interface ViolationCount {
+  readonly model: string;
+  readonly rule: string;
+  /** What was done about it. */
+  readonly action: string;
+  count: number;
+}
 
 /**
  * What happened to one request, filled in on its way and read once at its end by metrics, log and limits. Holds names,
@@ -36,6 +57,10 @@ export interface Story {
   /** Events with content, when the engine sent no usage. */
   contentEvents: number;
   malformedEvents: number;
+  /** The tool calls of all attempts, by their fate; undefined = none. */
+  toolCalls: CallCount[] | undefined;
+  /** The guard's rules that they broke; undefined = none. */
+  violations: ViolationCount[] | undefined;
   /** Milliseconds spent waiting for backends before the first content. */
   waitedMs: number;
   firstTokenAt: number | undefined;
@@ -68,6 +93,8 @@ export function createStory(id: string, endpoint: Endpoint): Story {
     usage: undefined,
     contentEvents: 0,
     malformedEvents: 0,
+    toolCalls: undefined,
+    violations: undefined,
     waitedMs: 0,
     firstTokenAt: undefined,
     lastEventAt: undefined,

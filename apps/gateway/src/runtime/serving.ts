@@ -1,3 +1,4 @@
+import { createSchemaCache, type DeclaredTools, readTools } from "@signalbox/adapter";
 import { GatewayError } from "@signalbox/protocol";
 import {
   type BackendState,
@@ -12,6 +13,7 @@ import {
 } from "@signalbox/router";
 import type { Config, Team } from "../config/config.ts";
 import type { HttpExchange } from "../http/exchange.ts";
+import type { ReadRequest } from "../request-path/read-request.ts";
 import type { Signals } from "../signals/signals.ts";
 import type { FailureThrottle } from "../teams/failure-throttle.ts";
 import { createKeyIndex } from "../teams/keys.ts";
@@ -29,6 +31,8 @@ export interface Serving {
   identify(exchange: HttpExchange): Team;
   /** The deployments of a model that may be tried now, ordered by its strategy. */
   choose(model: Model): Choice;
+  /** The tools of a request, as guards read them; compiled once for equal tools. */
+  declaredTools(request: ReadRequest): DeclaredTools;
   /** Milliseconds until one of the models' backends may be worth a try. */
   retryInMs(models: readonly Model[]): number;
 }
@@ -68,6 +72,11 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
       const ordered = fit.length > 1 ? order(model, fit, turn) : fit;
       return { fit: ordered, panic, refused };
     },
+    declaredTools({ bytes, members, body }) {
+      const tools = members.find(({ key }) => key === "tools");
+      const own = tools === undefined ? NO_BYTES : bytes.subarray(tools.valueStart, tools.valueEnd);
+      return schemas(readTools(body.tools), own);
+    },
     retryInMs(models) {
       const waits = models.flatMap(({ deployments }) =>
         deployments.map(({ backend }) => states.get(backend)?.retryInMs(parts.now()) ?? 0),
@@ -76,6 +85,9 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
     },
   };
 }
+
+const NO_BYTES = Buffer.alloc(0);
+const schemas = createSchemaCache();
 
 function order(model: Model, fit: readonly Candidate[], turn: number): readonly Candidate[] {
   return strategies[model.strategy as StrategyName](fit, { turn, random: Math.random });

@@ -83,6 +83,16 @@ export const metricTable = {
     help: "Requests refused by a team's limits",
     labels: ["team", "limit"],
   },
+  signalbox_tool_calls_total: {
+    type: "counter",
+    help: "Tool calls: clean, leaked into the text, coerced, repaired, failed (text in the end) or denied by the guard",
+    labels: ["backend", "model", "dialect", "outcome"],
+  },
+  signalbox_tool_violations_total: {
+    type: "counter",
+    help: "Breaches of the guard's rules by tool calls, and what was done",
+    labels: ["model", "rule", "action"],
+  },
   signalbox_malformed_events_total: {
     type: "counter",
     help: "Events of a stream that were skipped because they could not be read",

@@ -97,6 +97,7 @@ function createMeasure(metrics: Metrics): (story: Story) => void {
     series.duration.observe((performance.now() - story.started) / 1000);
     measureAttempts(metrics, story);
     if (story.firstTokenAt !== undefined) measureReply(metrics, story, story.firstTokenAt, series);
+    if (story.toolCalls !== undefined) measureCalls(metrics, story);
     if (story.code === "rate_limit_exceeded" || story.code === "concurrency_limit_exceeded") {
       const limit = story.code === "rate_limit_exceeded" ? "rate" : "concurrent";
       metrics.counter("signalbox_rate_limited_total", { team: story.team || OTHER, limit }).value++;
@@ -142,6 +143,12 @@ function measureAttempts(metrics: Metrics, story: Story): void {
     const cause = (last ? story.cause : record.cause) ?? "";
     metrics.counter("signalbox_attempts_total", { backend, model, outcome, cause }).value++;
   }
+}
+
+function measureCalls(metrics: Metrics, { toolCalls = [], violations = [] }: Story): void {
+  for (const { count, ...labels } of toolCalls) metrics.counter("signalbox_tool_calls_total", labels).value += count;
+  for (const { count, ...labels } of violations)
+    metrics.counter("signalbox_tool_violations_total", labels).value += count;
 }
 
 function measureReply(metrics: Metrics, story: Story, firstTokenAt: number, series: RequestSeries): void {

@@ -1,7 +1,7 @@
 import type { BackendKind } from "@signalbox/backends";
 import {
   type Reply,
-  type ReplyEvent,
+  ReplyEvent,
   type Transport,
   TransportError,
   type TransportExchange,
@@ -32,6 +32,11 @@ const DRAIN_MS = 250;
 /** How often a cold backend is asked again whether it is still loading. */
 const COLD_CHECK_MS = 500;
 const MAX_QUIET_EVENTS = 1024;
+/** A reply of which all is held back may still be tried elsewhere for this long; then it is begun, to show life. */
+const COMMIT_HELD_MS = 2000;
+/** A client that waits for a call which is held back hears a comment this often. */
+const COMMENT_MS = 1000;
+const COMMENT = ReplyEvent.ofComment("a tool call is being written");
 
 interface AttemptLimits {
   /** Until the first content; for a reply that is not streamed, until all of it. */
@@ -51,6 +56,8 @@ export interface AttemptRequest {
   readonly options: ReplyOptions;
   readonly limits: AttemptLimits;
   readonly cancellation: Cancellation;
+  /** Nothing is sent before a call that is held back is complete: it may yet be refused, or asked of another model. */
+  readonly patient: boolean;
   /** Told, with the time, of everything that comes after the first content. */
   onAlive?(now: number): void;
   /** Load that rides on response headers is handed here. */
@@ -97,6 +104,7 @@ class Attempt implements ReadWatch {
   /** The body has been read to its end: the connection can serve again. */
   #ended = false;
   #lastEventAt = 0;
+  #firstTokenAt = 0;
 
   constructor(request: AttemptRequest) {
     this.#request = request;
@@ -144,24 +152,40 @@ class Attempt implements ReadWatch {
     let first: readonly ReplyEvent[] = [];
     const { ledger } = this.#progress;
     let ended = false;
-    while (!ended && !ledger.hasContent) {
+    while (!ended && !this.#mayCommit()) {
       const step = await iterator.next();
       if (step.done) ended = true;
-      else first = first.length === 0 ? step.value : [...first, ...step.value];
-      if (first.length > MAX_QUIET_EVENTS) throw this.#malformed(`${MAX_QUIET_EVENTS} events without content`);
+      else if (step.value.length > 0) first = first.length === 0 ? step.value : [...first, ...step.value];
+      if (ledger.hasContent) this.#begin();
+      else if (first.length > MAX_QUIET_EVENTS) throw this.#malformed(`${MAX_QUIET_EVENTS} events without content`);
     }
     if (!ledger.hasContent && !((ledger.usage?.completionTokens ?? 0) > 0)) throw this.#malformed("an empty reply");
-    const firstTokenAt = performance.now();
-    this.#lastEventAt = firstTokenAt;
+    this.#begin();
     let events: Reply;
     if (form === "json") {
       this.stop();
       events = onceReply(async () => first);
     } else {
-      this.#watchdog.arm("stall", this.#request.limits.idleMs);
       events = this.#deliver(first, iterator, response);
     }
+    const firstTokenAt = this.#firstTokenAt;
     return { events, progress: this.#progress, firstTokenAt, lastEventAt: () => this.#lastEventAt };
+  }
+
+  /** The first content has come: from now on silence is a stall. */
+  #begin(): void {
+    if (this.#firstTokenAt !== 0) return;
+    this.#firstTokenAt = performance.now();
+    this.#lastEventAt = this.#firstTokenAt;
+    this.#watchdog.arm("stall", this.#request.limits.idleMs);
+  }
+
+  /** Is there something to send? What is only held back may still come from another backend. */
+  #mayCommit(): boolean {
+    if (!this.#progress.ledger.hasContent) return false;
+    const { normaliser } = this.#request.options;
+    if (normaliser === undefined || normaliser.sent || isFinished(this.#request.options, this.#progress)) return true;
+    return !this.#request.patient && performance.now() - this.#firstTokenAt > COMMIT_HELD_MS;
   }
 
   before(): void {
@@ -185,6 +209,7 @@ class Attempt implements ReadWatch {
   ): Reply {
     let clean = false;
     let finalising = false;
+    let spokeAt = this.#lastEventAt;
     try {
       yield first;
       for (;;) {
@@ -194,7 +219,10 @@ class Attempt implements ReadWatch {
         }
         const step = await iterator.next();
         if (step.done) break;
-        yield step.value;
+        if (step.value.length > 0 || this.#lastEventAt - spokeAt > COMMENT_MS) {
+          spokeAt = this.#lastEventAt;
+          yield step.value.length > 0 ? step.value : [COMMENT];
+        }
       }
       clean = true;
     } catch (error) {

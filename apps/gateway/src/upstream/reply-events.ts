@@ -1,3 +1,4 @@
+import type { Normaliser } from "@signalbox/adapter";
 import type { BackendKind } from "@signalbox/backends";
 import {
   createLedger,
@@ -25,6 +26,8 @@ export interface ReplyOptions {
   readonly includeUsage: boolean;
   /** Choices that were asked for; 1 unless told. */
   readonly choices?: number | undefined;
+  /** Makes the reply what OpenAI's would be; chat completions have one. */
+  readonly normaliser?: Normaliser | undefined;
 }
 
 /** What a reader of the reply may ask while it runs and after it. */
@@ -98,18 +101,32 @@ async function* streamedReply(
       chunk = await response.read();
     } catch (error) {
       // A connection that breaks behind the last finish_reason is an end like any other.
-      if (!progress.ledger.complete) throw error;
+      if (!progress.ledger.complete) {
+        yield* heldBack(options);
+        throw error;
+      }
     }
     watch.after(chunk === undefined);
     const events = chunk === undefined ? decoder.end() : decoder.push(chunk);
     const batch = passable(events, options, progress);
-    if (batch.events.length > 0) yield batch.events;
-    if (batch.failure !== undefined) throw batch.failure;
+    // An empty batch says that the backend is alive, though there is nothing to send yet.
+    if (batch.events.length > 0 || options.normaliser?.holding === true) yield batch.events;
+    if (batch.failure !== undefined) {
+      if (batch.failure.end.how !== "denied") yield* heldBack(options);
+      throw batch.failure;
+    }
     if (batch.done && progress.ledger.complete) return;
     if (!batch.done && chunk !== undefined) continue;
     yield* ending(batch.done, options, progress);
     return;
   }
+}
+
+/** What was held back of a reply that broke: nothing that came is lost, where the client has some of it already. */
+function* heldBack({ normaliser }: ReplyOptions): Generator<readonly ReplyEvent[]> {
+  const events: ReplyEvent[] = [];
+  if (normaliser?.sent === true) normaliser.cut(events);
+  if (events.length > 0) yield events;
 }
 
 /** Every choice that was asked for has begun and has its finish_reason; an engine that ignores `n` says so with `[DONE]`. */
@@ -123,50 +140,80 @@ interface Batch {
   readonly failure?: AttemptFailure;
 }
 
-/** Of the events of one read: those that may go on, whether the stream is over, and what broke it. */
+/** Of the events of one read: what may leave, whether the stream is over, and what broke it. */
 function passable(events: readonly ReplyEvent[], options: ReplyOptions, progress: ReplyProgress): Batch {
   const passed: ReplyEvent[] = [];
+  try {
+    return { events: passed, done: passEvents(events, options, progress, passed) };
+  } catch (error) {
+    if (error instanceof AttemptFailure) return { events: passed, done: false, failure: error };
+    throw error;
+  }
+}
+
+/** Hands on what may leave to `passed`. True = the stream is over. */
+function passEvents(
+  events: readonly ReplyEvent[],
+  options: ReplyOptions,
+  progress: ReplyProgress,
+  passed: ReplyEvent[],
+): boolean {
   const { ledger } = progress;
+  const { normaliser } = options;
   for (const event of events) {
     const over = isFinished(options, progress);
     switch (ledger.observe(event)) {
       case "usage":
-        if (options.includeUsage) passed.push(event);
+        if (options.includeUsage) pass(event, normaliser, passed);
         break;
       case "malformed":
         progress.malformed++;
         break;
       case "error":
-        return { events: passed, done: false, failure: refusal(options, 200, event.text) };
+        throw refusal(options, 200, event.text);
       case "aborted":
-        return { events: passed, done: false, failure: incomplete(options, "the engine stopped the reply") };
+        throw incomplete(options, "the engine stopped the reply");
       case "done":
-        if (ledger.complete) passed.push(event);
-        return { events: passed, done: true };
+        if (ledger.complete) {
+          normaliser?.end(passed);
+          passed.push(event);
+        }
+        return true;
       case "finish":
         // A finish_reason that comes twice would end the reply twice.
-        if (!over) passed.push(event);
+        if (!over) pass(event, normaliser, passed);
         break;
       default:
-        passed.push(event);
+        pass(event, normaliser, passed);
     }
   }
-  return { events: passed, done: false };
+  return false;
+}
+
+function pass(event: ReplyEvent, normaliser: Normaliser | undefined, passed: ReplyEvent[]): void {
+  if (normaliser === undefined) passed.push(event);
+  else normaliser.push(event, passed);
 }
 
 /** The stream is over without a `[DONE]` behind a finish_reason (`done`: with one before it): is it complete all the same? */
 function* ending(done: boolean, options: ReplyOptions, progress: ReplyProgress): Generator<readonly ReplyEvent[]> {
   const { ledger } = progress;
+  const { normaliser } = options;
+  const last: ReplyEvent[] = [];
   if (isFinished(options, progress)) {
-    yield [DONE];
+    normaliser?.end(last);
+    yield [...last, DONE];
     return;
   }
   if (done && options.kind.omitsFinishReason && ledger.hasContent) {
     const finish_reason = ledger.hasToolCalls ? "tool_calls" : "stop";
     const choices = ledger.open.map((index) => ({ index, delta: {}, finish_reason }));
-    yield [ReplyEvent.ofJson({ object: "chat.completion.chunk", choices }), DONE];
+    pass(ReplyEvent.ofJson({ object: "chat.completion.chunk", choices }), normaliser, last);
+    normaliser?.end(last);
+    yield [...last, DONE];
     return;
   }
+  yield* heldBack(options);
   throw incomplete(options, "the stream ended without a finish_reason");
 }
 
@@ -217,7 +264,8 @@ async function wholeReply(
     const what = kind === "malformed" ? "a body that is not a reply" : "a reply without a finish_reason";
     throw new AttemptFailure({ how: "malformed" }, `${options.backend}: ${what}`);
   }
-  return options.stream ? [...chunksOf(event, options.includeUsage), DONE] : [event];
+  const normal = options.normaliser?.whole(event) ?? event;
+  return options.stream ? [...chunksOf(normal, options.includeUsage), DONE] : [normal];
 }
 
 /** A whole reply told as a stream, for a client that asked for one and an engine that did not give it. */

@@ -1,11 +1,3 @@
-import { fences } from "../grammars/bare.ts";
-import { arrowCalls } from "../grammars/arrow-calls.ts";
-import { nameArguments } from "../grammars/headed-json.ts";
-import { jsonCalls } from "../grammars/json-calls.ts";
-import { hunyuanCalls, keyValueCalls } from "../grammars/key-values.ts";
-import { pythonLines } from "../grammars/pythonic.ts";
-import { tagged } from "../grammars/tagged.ts";
-import { xmlCalls } from "../grammars/xml-calls.ts";
 import type { Dialect, Envelope } from "../dialect.ts";
 import {
   bareJson,
@@ -17,6 +9,14 @@ import {
   toolCallsTag,
   toolCallTag,
 } from "../envelopes.ts";
+import { arrowCalls } from "../grammars/arrow-calls.ts";
+import { fences } from "../grammars/bare.ts";
+import { nameArguments } from "../grammars/headed-json.ts";
+import { jsonCalls } from "../grammars/json-calls.ts";
+import { hunyuanCalls, keyValueCalls } from "../grammars/key-values.ts";
+import { pythonLines } from "../grammars/pythonic.ts";
+import { tagged } from "../grammars/tagged.ts";
+import { xmlCalls } from "../grammars/xml-calls.ts";
 
 /** Tags that several dialects use, each in its own way: what stands behind them tells which. */
 const shared: readonly Envelope[] = [
@@ -39,18 +39,20 @@ export function autoOf(dialects: readonly Dialect[]): Dialect {
     .filter(({ opens, lookahead }) => opens.length > 0 || lookahead !== undefined);
   const ends = others.filter(({ always, where }) => always && where === "anywhere");
   const tokens = [...new Set(ends.flatMap(({ opens }) => opens))].filter((token) => !channels.has(token));
+  const envelopes = [
+    ...shared,
+    ...others.filter((one) => !ends.includes(one) || one.opens.some((open) => channels.has(open))),
+    endTokens(tokens.filter((token) => unmistakable.test(token))),
+    endTokens(
+      tokens.filter((token) => !unmistakable.test(token)),
+      "after",
+    ),
+  ];
   return defineDialect({
     title: "All of them",
     models: ["any"],
-    envelopes: [
-      ...shared,
-      ...others.filter((one) => !ends.includes(one) || one.opens.some((open) => channels.has(open))),
-      endTokens(tokens.filter((token) => unmistakable.test(token))),
-      endTokens(
-        tokens.filter((token) => !unmistakable.test(token)),
-        "after",
-      ),
-    ],
+    // Whoever declares no tools gets the bytes as they came, thoughts apart: tokens are not guessed at.
+    envelopes: envelopes.map((envelope) => ({ ...envelope, always: false })),
     thinks: dialects
       .flatMap(({ thinks }) => thinks)
       .filter((tags, index, list) => list.findIndex(({ open }) => open === tags.open) === index),
