@@ -191,7 +191,7 @@ export function writeJson(file: string | undefined, figures: Record<string, unkn
 }
 
 /** The machine in a few words, with its load: other work on it makes figures worse and less steady. */
-function machine(): string {
+export function machine(): string {
   const [cpu] = cpus();
   const core = whyNotPinned() === undefined ? "pinned" : "not pinned";
   return `${cpus().length} x ${cpu?.model.trim() ?? "unknown CPU"}, Linux ${release()}, ${core}, load ${loadavg()[0]!.toFixed(1)}`;

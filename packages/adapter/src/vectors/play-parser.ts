@@ -1,5 +1,5 @@
-import { createCallId } from "../call-id.ts";
 import type { ToolCall } from "../call.ts";
+import { createCallId } from "../call-id.ts";
 import { type DialectName, dialects, findDialect } from "../dialects.ts";
 import { trueFinish } from "../finish-reason.ts";
 import { openingsOf } from "../openings.ts";

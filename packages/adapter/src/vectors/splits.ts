@@ -37,7 +37,8 @@ function oneByOne(text: string): Split {
 
 function* randomSplits(text: string, seed: number): Generator<Split> {
   const random = seeded(seed);
-  for (let round = 1; round <= ROUNDS; round++) yield { name: `random split ${round}`, pieces: cutAtRandom(text, random) };
+  for (let round = 1; round <= ROUNDS; round++)
+    yield { name: `random split ${round}`, pieces: cutAtRandom(text, random) };
 }
 
 /** Cuts a text in pieces of 0 to 11 code units. */

@@ -4,7 +4,9 @@ import { cutAtRandom, seeded, someSplits, splits } from "./splits.ts";
 import { readVectors } from "./vector.ts";
 
 test("reads tools in their short form", () => {
-  const { tools } = readVectors('{"tools": "f{a:string,b:integer[],c:string|null,d:anyOf[integer,string]} g{}", "vectors": []}');
+  const { tools } = readVectors(
+    '{"tools": "f{a:string,b:integer[],c:string|null,d:anyOf[integer,string]} g{}", "vectors": []}',
+  );
   expect(tools).toEqual([
     {
       type: "function",
@@ -26,7 +28,9 @@ test("reads tools in their short form", () => {
 });
 
 test("ignores fields that it does not know, and fills in those that may be missing", () => {
-  const { vectors } = readVectors('{"vectors": [{"id": "a", "input": "x", "colour": 1, "expect": {"finish_reason": "stop"}}]}');
+  const { vectors } = readVectors(
+    '{"vectors": [{"id": "a", "input": "x", "colour": 1, "expect": {"finish_reason": "stop"}}]}',
+  );
   expect(vectors[0]).toMatchObject({
     dialect: "auto",
     reasoning_first: false,
@@ -46,7 +50,12 @@ test.each([
 });
 
 test("compares ids only where one is expected", () => {
-  const outcome = { content: "", reasoning: null, calls: [{ id: "x", name: "f", arguments: "{}" }], finish: "tool_calls" };
+  const outcome = {
+    content: "",
+    reasoning: null,
+    calls: [{ id: "x", name: "f", arguments: "{}" }],
+    finish: "tool_calls",
+  };
   const expected = { content: null, reasoning: null, finish_reason: "tool_calls" };
   expect(mismatch({ ...expected, tool_calls: [{ name: "f", arguments: {} }] }, outcome)).toBeUndefined();
   expect(mismatch({ ...expected, tool_calls: [{ name: "f", arguments: {}, id: "y" }] }, outcome)).toContain('"id":"x"');

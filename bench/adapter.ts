@@ -1,0 +1,148 @@
+import { parseArgs } from "node:util";
+import { dialects } from "../packages/adapter/src/dialects.ts";
+import { openingsOf } from "../packages/adapter/src/openings.ts";
+import { Parser } from "../packages/adapter/src/parser.ts";
+import { readTools } from "../packages/adapter/src/tools.ts";
+import { attacks, attackText, callHeavy, piecesOf, prose } from "./adapter-texts.ts";
+import { machine, writeJson } from "./harness.ts";
+import { median, table, verdict } from "./rounds.ts";
+
+/** MB/s, microseconds an event, times plain text. */
+const limits = { plain: 200, event: 3, attack: 3, growth: 2 };
+const KB = 1000;
+const sizes = [100 * KB, 1000 * KB, 10_000 * KB];
+const whole = Number.POSITIVE_INFINITY;
+const dialectsMeasured = ["auto", "minimax_m2"] as const;
+
+const tools = readTools(
+  ["get_weather", "exec"].map((name) => ({
+    type: "function",
+    function: {
+      name,
+      parameters: {
+        type: "object",
+        properties: { city: { type: "string" }, days: { type: "integer" }, cmd: { type: "string" } },
+      },
+    },
+  })),
+);
+
+const { values: options } = parseArgs({
+  options: { json: { type: "string" }, gate: { type: "boolean", default: false } },
+  args: process.argv.slice(2).filter((argument) => argument !== "--"),
+});
+
+/** Reads a reply; answers how many code units came out, calls apart. */
+function read(dialect: keyof typeof dialects, pieces: readonly string[]): number {
+  let length = 0;
+  const count = (text: string) => {
+    length += text.length;
+  };
+  const parser = new Parser(
+    { openings: openingsOf(dialects[dialect], true), tools, reasoningFirst: false, leaks: false, dialect, createId: () => "call_0" },
+    { content: count, reasoning: count, call() {}, failed() {} },
+  );
+  for (const piece of pieces) parser.push(piece);
+  parser.end("stop");
+  return length;
+}
+
+/** Nanoseconds that reading takes: the middle of five rounds, each as many replies as fill some milliseconds. */
+function nanoseconds(dialect: keyof typeof dialects, pieces: readonly string[], minimumMs = 10): number {
+  const rounds: number[] = [];
+  read(dialect, pieces);
+  for (let round = 0; round < 5; round++) {
+    let count = 0;
+    const begun = performance.now();
+    let elapsed: number;
+    do {
+      read(dialect, pieces);
+      count++;
+      elapsed = performance.now() - begun;
+    } while (elapsed < minimumMs);
+    rounds.push((elapsed * 1e6) / count);
+  }
+  return median(rounds);
+}
+
+/** MB/s, a code unit being a byte. */
+const speed = (length: number, ns: number) => (length / ns) * 1000;
+
+function measureSpeeds(): Record<string, number> {
+  const figures: Record<string, number> = {};
+  for (const [name, text] of [["plain", prose(1000 * KB)], ["calls", callHeavy(1000 * KB)]] as const)
+    for (const dialect of dialectsMeasured)
+      for (const piece of [4, 64, whole]) {
+        const key = `${name}, ${dialect}, ${piece === whole ? "whole" : `${piece} a piece`}`;
+        figures[key] = speed(text.length, nanoseconds(dialect, piecesOf(text, piece), 100));
+      }
+  return figures;
+}
+
+/** Microseconds for an event of 4 to 8 code units. */
+function measureEvents(): Record<string, number> {
+  const figures: Record<string, number> = {};
+  for (const dialect of dialectsMeasured) {
+    const pieces = piecesOf(prose(600 * KB), 6);
+    figures[dialect] = nanoseconds(dialect, pieces, 100) / pieces.length / 1000;
+  }
+  return figures;
+}
+
+interface Growth {
+  readonly attack: string;
+  readonly pieces: string;
+  /** Nanoseconds a code unit, by size. */
+  readonly ns: readonly number[];
+  /** The same in the measure of plain text, which came in the same pieces. */
+  readonly ratios: readonly number[];
+}
+
+function measureAttacks(dialect: keyof typeof dialects): Growth[] {
+  return [64, whole].flatMap((piece) => {
+    const texts = sizes.map((size) => piecesOf(prose(size), piece));
+    const time = (pieces: readonly string[], size: number) => nanoseconds(dialect, pieces) / size;
+    return attacks.map((attack) => {
+      const measured = sizes.map((size, index) => {
+        const plain = time(texts[index]!, size);
+        const ns = time(piecesOf(attackText(attack, size), piece), size);
+        return { ns, ratio: ns / plain };
+      });
+      return {
+        attack: attack.name,
+        pieces: piece === whole ? "whole" : `${piece} a piece`,
+        ns: measured.map(({ ns }) => ns),
+        ratios: measured.map(({ ratio }) => ratio),
+      };
+    });
+  });
+}
+
+console.log(`adapter on ${machine()}, Node ${process.version}\n`);
+const speeds = measureSpeeds();
+console.log(table([["MB/s", ""], ...Object.entries(speeds).map(([name, mbs]) => [name, mbs.toFixed(0)])]));
+const events = measureEvents();
+console.log(`\n${table([["us per event", ""], ...Object.entries(events).map(([name, us]) => [name, us.toFixed(3)])])}`);
+const growth = Object.fromEntries(dialectsMeasured.map((dialect) => [dialect, measureAttacks(dialect)]));
+for (const [dialect, rows] of Object.entries(growth)) {
+  const lines = rows.map(({ attack, pieces, ns, ratios }) => [
+    attack,
+    pieces,
+    ...ns.map((value) => value.toFixed(2)),
+    ...ratios.map((value) => value.toFixed(2)),
+  ]);
+  const heads = ["100 KB", "1 MB", "10 MB"];
+  console.log(`\n${table([[dialect, "", ...heads.map((head) => `ns, ${head}`), ...heads.map((head) => `x plain, ${head}`)], ...lines])}`);
+}
+
+const all = Object.values(growth).flat();
+const slowest = Math.min(...Object.entries(speeds).flatMap(([name, mbs]) => (name.startsWith("plain") && name.endsWith("whole") ? [mbs] : [])));
+const results = [
+  { name: "us per event", value: Math.max(...Object.values(events)), limit: limits.event },
+  { name: "ns of an attack, x plain text", value: Math.max(...all.flatMap(({ ratios }) => ratios)), limit: limits.attack },
+  { name: "ns at 10 MB, x 100 KB", value: Math.max(...all.map(({ ns }) => ns[2]! / ns[0]!)), limit: limits.growth },
+];
+console.log(`\n${slowest >= limits.plain ? "PASS" : "FAIL"}  plain text ${slowest.toFixed(0)} MB/s, at least ${limits.plain}`);
+for (const { name, value, limit } of results) console.log(verdict(name, value, limit));
+writeJson(options.json, { speeds, events, growth });
+if (options.gate && (slowest < limits.plain || results.some(({ value, limit }) => value > limit))) process.exitCode = 1;
