@@ -1,4 +1,4 @@
-import { isJsonNumber, repairJson } from "./json/repair-json.ts";
+import { isJsonNumber, jsonNumberOf, repairJson } from "./json/repair-json.ts";
 import type { DeclaredTool, JsonSchema } from "./tools.ts";
 
 /** What became of a text. */
@@ -23,9 +23,24 @@ const bits = { string: 1, integer: 2, number: 2 | 4, boolean: 8, object: 16, arr
 const unsaid = 255;
 const unsaidMark = 128;
 
-/** Names of types in schemas that were written for Python or Google. */
-const typeAliases = { str: 1, int: 2, float: bits.number, double: bits.number, bool: 8, dict: 16, list: 32, none: 64 };
-const typeBits = new Map<string, number>(Object.entries({ ...bits, ...typeAliases }));
+const typeBits = new Map<string, number>(Object.entries(bits));
+
+/** Names of types in schemas that were written for Python, Google or a database. */
+const typeAliases: readonly (readonly [pattern: RegExp, types: number])[] = [
+  [/^(?:str|text|varchar|char|enum)/, bits.string],
+  [/^(?:u?int|long|short|unsigned)/, bits.integer],
+  [/^(?:num|float|double)/, bits.number],
+  [/^(?:bool|binary)/, bits.boolean],
+  [/^(?:dict|map)/, bits.object],
+  [/^(?:list|arr)/, bits.array],
+  [/^(?:none|nil)/, bits.null],
+];
+
+/** The types that a name stands for, in any case; undefined = it is no name of a type. */
+function typesNamed(name: string): number | undefined {
+  const lower = name.toLowerCase();
+  return typeBits.get(lower) ?? typeAliases.find(([pattern]) => pattern.test(lower))?.[1];
+}
 
 /** Schemas looked at for one value: references may go round in circles, and alternatives multiply. */
 const maxSchemas = 256;
@@ -92,11 +107,13 @@ export function coerceText(text: string, schema: JsonSchema | undefined, root: J
 }
 
 function asNumber(text: string, types: number): string | undefined {
-  if ((types & bits.number) === 0 || !isJsonNumber(text)) return undefined;
-  if ((types & bits.number) === bits.number) return text;
+  const allowsString = (types & bits.string) !== 0;
+  // Where a string may stand, zeros in front are a code's.
+  const number = (types & bits.number) === 0 || allowsString && !isJsonNumber(text) ? undefined : jsonNumberOf(text);
+  if (number === undefined || (types & bits.number) === bits.number) return number;
   // To JSON Schema 1.0 is an integer; where a string may stand it could be a version.
-  const integer = (types & bits.string) !== 0 ? /^-?[0-9]+$/ : /^-?[0-9]+(?:\.0+)?$/;
-  return integer.test(text) ? text : undefined;
+  const integer = allowsString ? /^-?[0-9]+$/ : /^-?[0-9]+(?:\.0+)?$/;
+  return integer.test(number) ? number : undefined;
 }
 
 function asBoolean(text: string, types: number): string | undefined {
@@ -112,13 +129,12 @@ function asNested(text: string, types: number): string | undefined {
   return (types & type) !== 0 ? json : undefined;
 }
 
-/** Where a string may stand, only the spellings of JSON and Python mean null; "none" or "nil" may be a word. */
+/** Where a string may stand, only null and Python's None mean null; "none" or "nil" may be a word. */
 function asNull(text: string, types: number): string | undefined {
-  const isNull =
-    (types & bits.string) !== 0
-      ? (types & bits.null) !== 0 && (text === "null" || text === "None")
-      : text.length <= 4 && ["null", "none", "nil"].includes(text.toLowerCase());
-  return isNull ? "null" : undefined;
+  if (text.length > 4) return undefined;
+  const word = text.toLowerCase();
+  if ((types & bits.string) === 0) return word === "null" || word === "none" || word === "nil" ? "null" : undefined;
+  return (types & bits.null) !== 0 && (word === "null" || text === "None") ? "null" : undefined;
 }
 
 /** The schema of one member of objects with this schema; undefined = it is not declared. */
@@ -172,7 +188,7 @@ function namedTypes(type: unknown): number {
   const names = Array.isArray(type) ? (type as unknown[]) : [type];
   let types = 0;
   for (const name of names)
-    types |= (typeof name === "string" ? typeBits.get(name.toLowerCase()) : undefined) ?? unsaid;
+    types |= (typeof name === "string" ? typesNamed(name) : undefined) ?? unsaid;
   return types;
 }
 

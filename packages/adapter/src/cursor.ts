@@ -77,6 +77,11 @@ export class Cursor {
     this.#held = this.#at;
   }
 
+  /** What was read since the place that was held. Costs its length. */
+  held(): string {
+    return this.#window.slice(this.#held, this.#at);
+  }
+
   /** Returns to the place that was held, or (with `stay`) goes on here. */
   back(stay = false): void {
     if (!stay) this.#at = this.#held;

@@ -11,6 +11,8 @@ interface Reader {
   readonly quote: string;
   at: number;
   depth: number;
+  /** The end of a quoted string that was looked for last; -1 = there is none. */
+  end?: { readonly from: number; readonly at: number };
 }
 
 /** What ends the members or elements that are being read; `undefined` = the end of the text. */
@@ -104,7 +106,7 @@ function readString(reader: Reader): string | undefined {
   const { text, quote, at } = reader;
   if (text.startsWith(quote, at)) {
     const from = at + quote.length;
-    const end = text.indexOf(quote, from);
+    const end = endOfQuoted(reader, from);
     if (end < 0) return undefined;
     reader.at = end + quote.length;
     return JSON.stringify(text.slice(from, end));
@@ -116,6 +118,23 @@ function readString(reader: Reader): string | undefined {
   return json;
 }
 
+/** A quote token ends a string where the string may be over: it may stand in the text, too. */
+function endOfQuoted(reader: Reader, from: number): number {
+  const { text, quote, end } = reader;
+  if (end !== undefined && end.from <= from && (end.at < 0 || end.at >= from)) return end.at;
+  const at = findEnd(text, quote, from);
+  reader.end = { from, at };
+  return at;
+}
+
+function findEnd(text: string, quote: string, from: number): number {
+  for (let at = text.indexOf(quote, from); at >= 0; at = text.indexOf(quote, at + quote.length)) {
+    const next = text[skipSpace(text, at + quote.length)];
+    if (next === undefined || ",:}])".includes(next)) return at;
+  }
+  return -1;
+}
+
 function readBare(reader: Reader, closer: Closer): string | undefined {
   const { text, at } = reader;
   while (reader.at < text.length && text[reader.at] !== closer) {
@@ -123,7 +142,10 @@ function readBare(reader: Reader, closer: Closer): string | undefined {
     reader.at++;
   }
   const bare = text.slice(at, reader.at).trim();
-  if (bare.includes(reader.quote)) return undefined;
+  const quoteAt = bare.indexOf(reader.quote);
+  // The opening token is left out now and then.
+  if (quoteAt > 0 && quoteAt === bare.length - reader.quote.length) return JSON.stringify(bare.slice(0, quoteAt));
+  if (quoteAt >= 0) return undefined;
   const isLiteral = bare === "true" || bare === "false" || bare === "null" || isJsonNumber(bare);
   return isLiteral ? bare : JSON.stringify(bare);
 }

@@ -1,13 +1,17 @@
-import { gemmaCall } from "../grammars/gemma-call.ts";
+import { eatenGemma, gemmaCall } from "../grammars/gemma-call.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
 import { defineDialect, endTokens } from "../envelopes.ts";
+
+const quote = '<|"|>';
+const closes = ["<tool_call|>"];
 
 export const gemma4 = defineDialect({
   title: "Gemma 4",
   aliases: ["gemma"],
   models: ["Gemma 4"],
   envelopes: [
-    tagged({ opens: ["<|tool_call>"], closes: ["<tool_call|>"], bodies: [gemmaCall('<|"|>')] }),
+    tagged({ opens: ["<|tool_call>"], closes, bodies: [gemmaCall(quote)] }),
+    eatenGemma(quote, closes),
     strays("<tool_call|>", "<|tool_response>"),
     endTokens(["<turn|>", "<eos>", "<end_of_turn>"]),
   ],

@@ -4,12 +4,13 @@ import { MORE, stopsAt, YES } from "../cursor.ts";
 import type { Block } from "../dialect.ts";
 import { take } from "./headed-json.ts";
 import { jsonCalls } from "./json-calls.ts";
+import { quotedString } from "./quoted.ts";
 import type { Body, Surroundings } from "./tagged.ts";
 
 const structure = stopsAt('{}"');
-const stringStops = stopsAt('"\\');
 const callPattern = /^\{\s*tool\s*=>\s*"([^"]+)"\s*,?\s*(?:args\s*=>\s*\{([\s\S]*)\}\s*)?\}$/;
-const argumentPattern = /[\s,]*--([\w.-]+)[ \t]*(?:"((?:[^"\\]|\\[\s\S])*)"|([^\n]*))/y;
+const between = /[\s,]*/y;
+const argumentPattern = /--([\w.-]+)[ \t]*(?:"((?:[^"\\]|\\[\s\S])*)"|([^\n]*))/y;
 
 /** `{tool => "N", args => { --k "v" }}`; and JSON, when it is that. */
 export const arrowCalls: Body = {
@@ -41,29 +42,24 @@ function* balanced(read: Cursor): Generator<undefined, boolean, undefined> {
     while (read.until(structure) === MORE) yield;
     if (read.atEnd) return false;
     const code = read.code();
-    read.skip(1);
-    if (code !== 0x22) {
-      depth += code === 0x7b ? 1 : -1;
-      if (depth === 0) return true;
+    if (code === 0x22) {
+      if (!(yield* quotedString(read))) return false;
       continue;
     }
-    for (let open = true; open; ) {
-      while (read.until(stringStops) === MORE) yield;
-      if (read.atEnd) return false;
-      open = read.code() === 0x5c;
-      read.skip(1);
-      if (!open) break;
-      while (read.code() < 0 && !read.ended) yield;
-      if (read.atEnd) return false;
-      read.skip(1);
-    }
+    read.skip(1);
+    depth += code === 0x7b ? 1 : -1;
+    if (depth === 0) return true;
   }
 }
 
 function readArguments(body: string): { name: string; text: string }[] | undefined {
   const texts: { name: string; text: string }[] = [];
   let at = 0;
-  while (body.slice(at, at + 256).trim() !== "" || body.slice(at).trim() !== "") {
+  for (;;) {
+    between.lastIndex = at;
+    between.test(body);
+    at = between.lastIndex;
+    if (at === body.length) return texts;
     argumentPattern.lastIndex = at;
     const found = argumentPattern.exec(body);
     if (found === null) return undefined;
@@ -71,7 +67,6 @@ function readArguments(body: string): { name: string; text: string }[] | undefin
     texts.push({ name: name!, text: quoted === undefined ? bare.trim() : unescape(quoted) });
     at += whole.length;
   }
-  return texts;
 }
 
 function unescape(quoted: string): string {

@@ -1,22 +1,24 @@
 import type { Cursor } from "../cursor.ts";
-import { MORE, stopsAt, YES } from "../cursor.ts";
-import type { Block } from "../dialect.ts";
+import { MORE, NO, stopsAt, YES } from "../cursor.ts";
+import type { Block, Envelope, Lookahead } from "../dialect.ts";
 import { readGemmaArguments } from "../gemma-literal.ts";
 import { take } from "./headed-json.ts";
-import type { Body } from "./tagged.ts";
+import { quotedString } from "./quoted.ts";
+import { type Body, tagged } from "./tagged.ts";
 
 const nameStops = stopsAt("{( \n<");
 const MAX_NAME = 256;
+const START = "call:";
 const MAX_DEPTH = 256;
-const structure = stopsAt("{}()[]<\"'");
-const quotationMark = stopsAt('"\\');
+const structure = stopsAt("{}()[],:");
+const behindString = stopsAt(",:}])");
 
 /** `call:N{k:<quote>text<quote>,n:3}`, also with parentheses; strings stand between quote tokens. */
 export function gemmaCall(quote: string): Body {
   return {
-    starts: ["call:"],
+    starts: [START],
     *read(read: Cursor, block: Block) {
-      read.skip("call:".length);
+      read.skip(START.length);
       read.mark();
       while (read.until(nameStops) === MORE) {
         if (read.offset > MAX_NAME) return false;
@@ -36,43 +38,57 @@ export function gemmaCall(quote: string): Body {
   };
 }
 
+/** The begin token was eaten: a call of a declared tool all the same. */
+export function eatenGemma(quote: string, closes: readonly string[]): Envelope {
+  return tagged({
+    opens: [],
+    closes,
+    bodies: [gemmaCall(quote)],
+    where: "edge",
+    weak: true,
+    lookahead: isEatenCall,
+  });
+}
+
+/** `call:`, a declared name, and a bracket. */
+const isEatenCall: Lookahead = (text, at, tools, ended) => {
+  const from = at + START.length;
+  if (!text.startsWith(START, at)) return !ended && START.startsWith(text.slice(at)) ? MORE : NO;
+  let end = from;
+  while (end < text.length && end - from <= MAX_NAME && nameStops[text.charCodeAt(end)] !== 1) end++;
+  if (end === text.length && !ended && end - from <= MAX_NAME) return MORE;
+  return (text[end] === "{" || text[end] === "(") && tools.has(text.slice(from, end)) ? YES : NO;
+};
+
+/** Reads up to the bracket that closes the one that stands here. Strings begin where a key or a value may. */
 function* balanced(read: Cursor, quote: string): Generator<undefined, boolean, undefined> {
   for (let depth = 0; ; ) {
     while (read.until(structure) === MORE) yield;
     if (read.atEnd) return false;
     const code = read.code();
-    if (code === 0x3c) {
-      if ((yield* take(read, quote)) !== YES) {
-        read.skip(1);
-        continue;
-      }
-      for (let found = read.find(quote); found !== YES; found = read.find(quote)) {
-        if (found !== MORE) return false;
-        yield;
-      }
-      read.skip(quote.length);
+    read.skip(1);
+    if (code === 0x7d || code === 0x29 || code === 0x5d) {
+      if (--depth === 0) return true;
       continue;
     }
-    read.skip(1);
-    if (code === 0x22) {
-      if (!(yield* quoted(read))) return false;
-    } else if (code !== 0x27) {
-      depth += code === 0x7b || code === 0x28 || code === 0x5b ? 1 : -1;
-      if (depth === 0) return true;
-      if (depth > MAX_DEPTH) return false;
-    }
+    if (code !== 0x2c && code !== 0x3a && ++depth > MAX_DEPTH) return false;
+    while (read.space() === MORE) yield;
+    if (read.code() === 0x22) {
+      if (!(yield* quotedString(read))) return false;
+    } else if ((yield* take(read, quote)) === YES && !(yield* restOfString(read, quote))) return false;
   }
 }
 
-function* quoted(read: Cursor): Generator<undefined, boolean, undefined> {
+/** A quote token ends a string where the string may be over: it may stand in the text, too. */
+function* restOfString(read: Cursor, quote: string): Generator<undefined, boolean, undefined> {
   for (;;) {
-    while (read.until(quotationMark) === MORE) yield;
-    if (read.atEnd) return false;
-    const escaped = read.code() === 0x5c;
-    read.skip(1);
-    if (!escaped) return true;
-    while (read.code() < 0 && !read.ended) yield;
-    if (read.atEnd) return false;
-    read.skip(1);
+    for (let found = read.find(quote); found !== YES; found = read.find(quote)) {
+      if (found !== MORE) return false;
+      yield;
+    }
+    read.skip(quote.length);
+    while (read.space() === MORE) yield;
+    const code = read.code();
+    if (code >= 0 && code < 128 && behindString[code] === 1) return true;
   }
 }

@@ -4,7 +4,7 @@ import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
 import { readArguments } from "../json/call-objects.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
 import { take } from "./headed-json.ts";
-import { jsonValue } from "./json-calls.ts";
+import { jsonArguments } from "./json-arguments.ts";
 
 const MESSAGE = LiteralSet.of("<|message|>");
 const MAX_HEADER = 512;
@@ -54,8 +54,8 @@ function* text(read: Cursor, emit: (text: string) => void): Generator<undefined,
 function* call(read: Cursor, block: Block, name: string): Generator<undefined, boolean, undefined> {
   if (!block.accepts(name)) return false;
   while (read.space() === MORE) yield;
-  const value = read.code() === 0x7b ? yield* jsonValue(read) : { text: "", lacksClosers: false };
-  const json = value === undefined || value.lacksClosers ? undefined : readArguments(value.text);
+  const isEmpty = read.atEnd || read.code() === 0x3c;
+  const json = isEmpty ? readArguments("") : yield* jsonArguments(read, ends);
   if (json === undefined) return false;
   while (read.space() === MORE) yield;
   let end = read.peek(ends);

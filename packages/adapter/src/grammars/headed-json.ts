@@ -3,7 +3,7 @@ import { type Answer, MORE, stopsAt, YES } from "../cursor.ts";
 import type { Block } from "../dialect.ts";
 import { readArguments } from "../json/call-objects.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
-import { jsonValue } from "./json-calls.ts";
+import { jsonArguments } from "./json-arguments.ts";
 import type { Body } from "./tagged.ts";
 
 const MAX_NAME = 256;
@@ -40,7 +40,7 @@ export function headedJson({ starts, heads, ends, read: readHead }: Headed): Bod
       const parts = yield* headOf(read, stops, between);
       const head = parts === undefined ? undefined : readHead(parts.first, parts.behind);
       if (head === undefined || !block.accepts(head.name)) return false;
-      const value = yield* argumentsValue(read);
+      const value = yield* argumentsValue(read, closes);
       if (value === undefined) return false;
       const closed = ends.length === 0 || (yield* closesHere(read, closes));
       if (!closed && read.atEnd && !block.repairs) return false;
@@ -94,21 +94,21 @@ function* headOf(
 }
 
 /** JSON arguments, as they are or in a fence. */
-function* argumentsValue(read: Cursor): Generator<undefined, { json: string; repaired: boolean } | undefined, undefined> {
+function* argumentsValue(
+  read: Cursor,
+  closes: LiteralSet<string>,
+): Generator<undefined, { json: string; repaired: boolean } | undefined, undefined> {
   const fence: Answer = yield* take(read, "```");
-  if (fence === YES) {
-    yield* take(read, "json");
-    while (read.space() === MORE) yield;
-  }
-  if (read.code() !== 0x7b) return undefined;
-  const value = yield* jsonValue(read);
-  if (value === undefined || value.lacksClosers) return undefined;
-  if (fence === YES) {
-    while (read.space() === MORE) yield;
-    yield* take(read, "```");
-  }
-  return readArguments(value.text);
+  if (fence !== YES) return yield* jsonArguments(read, closes);
+  yield* take(read, "json");
+  while (read.space() === MORE) yield;
+  const value = yield* jsonArguments(read, fenceEnd);
+  while (read.space() === MORE) yield;
+  yield* take(read, "```");
+  return value;
 }
+
+const fenceEnd = LiteralSet.of("```");
 
 export function* take(read: Cursor, literal: string): Generator<undefined, Answer, undefined> {
   let answer = read.take(literal);
@@ -134,11 +134,12 @@ export const nameArguments: Body = {
     for (const tag of ["arguments", "parameters", "args"]) {
       if ((yield* take(read, `<${tag}>`)) !== YES) continue;
       while (read.space() === MORE) yield;
-      const value = read.code() === 0x7b ? yield* jsonValue(read) : { text: "", lacksClosers: false };
-      const json = value === undefined || value.lacksClosers ? undefined : readArguments(value.text);
+      const end = `</${tag}>`;
+      const isEmpty = read.code() === 0x3c;
+      const json = isEmpty ? readArguments("") : yield* jsonArguments(read, LiteralSet.of(end));
       if (json === undefined) return false;
       while (read.space() === MORE) yield;
-      const closed = yield* take(read, `</${tag}>`);
+      const closed = yield* take(read, end);
       if (closed !== YES && !(read.atEnd && block.repairs)) return false;
       block.call(name, json.json, { repaired: json.repaired || closed !== YES });
       return true;

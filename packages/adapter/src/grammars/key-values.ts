@@ -19,9 +19,12 @@ interface Place {
 /** The tags of one variant: some tokenizers add a suffix to each. */
 interface Tags {
   readonly inside: LiteralSet<"key" | "separator">;
+  readonly key: string;
   readonly endKey: string;
   readonly value: string;
   readonly endValue: string;
+  /** What may end a value. */
+  readonly marks: LiteralSet<"key" | "end">;
 }
 
 function tagsOf(suffix: string): Tags {
@@ -30,9 +33,14 @@ function tagsOf(suffix: string): Tags {
       [`<arg_key${suffix}>`, "key"],
       [`<tool_sep${suffix}>`, "separator"],
     ]),
+    key: `<arg_key${suffix}>`,
     endKey: `</arg_key${suffix}>`,
     value: `<arg_value${suffix}>`,
     endValue: `</arg_value${suffix}>`,
+    marks: new LiteralSet([
+      [`<arg_key${suffix}>`, "key"],
+      [`</arg_value${suffix}>`, "end"],
+    ]),
   };
 }
 
@@ -112,18 +120,23 @@ function* readPair(
   read: Cursor,
   block: Block,
   { closes }: Surroundings,
-  { inside, endKey, value, endValue }: Tags,
+  tags: Tags,
 ): Generator<undefined, Place | undefined, undefined> {
-  const keyFrom = read.offset;
-  if (!(yield* findNext(read, endKey))) return undefined;
-  const name = read.marked().slice(keyFrom).trim();
-  read.skip(endKey.length);
+  const { inside, endKey, value, endValue, marks } = tags;
+  const name = yield* keyName(read, endKey);
+  if (name === undefined) return undefined;
   yield* noise(read);
-  if ((yield* take(read, value)) !== YES) return undefined;
+  yield* take(read, value);
   const from = read.offset;
   for (;;) {
-    if (!(yield* findNext(read, endValue))) return undefined;
+    let found = read.seek(marks);
+    for (; found === PARTIAL; found = read.seek(marks)) yield;
+    if (found === undefined) return undefined;
     const to = read.offset;
+    if (found.value === "key") {
+      if (yield* isPair(read, tags)) return { name, from, to };
+      continue;
+    }
     read.skip(endValue.length);
     yield* noise(read);
     if (read.atEnd) return block.repairs ? { name, from, to } : undefined;
@@ -134,10 +147,30 @@ function* readPair(
   }
 }
 
-function* findNext(read: Cursor, literal: string): Generator<undefined, boolean, undefined> {
-  for (let found = read.find(literal); found !== YES; found = read.find(literal)) {
-    if (found !== MORE) return false;
-    yield;
-  }
-  return true;
+/** Reads a key up to and with its closing tag. Undefined when it has none; the cursor stands behind what was read. */
+function* keyName(read: Cursor, endKey: string): Generator<undefined, string | undefined, undefined> {
+  const from = read.offset;
+  read.hold();
+  while (read.until(keyStops) === MORE && read.offset - from <= MAX_NAME) yield;
+  const name = read.offset - from <= MAX_NAME ? read.held().trim() : undefined;
+  read.back(true);
+  return name !== undefined && (yield* take(read, endKey)) === YES ? name : undefined;
 }
+
+/** A key inside a value: does a value follow it, so that the one in front of it was not closed? Stays here if so, else behind the tag. */
+function* isPair(read: Cursor, { key, endKey, value }: Tags): Generator<undefined, boolean, undefined> {
+  const from = read.offset;
+  read.hold();
+  read.skip(key.length);
+  while (read.until(keyStops) === MORE && read.offset - from <= MAX_NAME) yield;
+  let isPair = read.offset - from <= MAX_NAME && (yield* take(read, endKey)) === YES;
+  if (isPair) {
+    yield* noise(read);
+    isPair = (yield* take(read, value)) === YES;
+  }
+  read.back();
+  if (!isPair) read.skip(key.length);
+  return isPair;
+}
+
+const keyStops = stopsAt("<");

@@ -1,9 +1,12 @@
 import type { Cursor } from "../cursor.ts";
 import { type Answer, MORE, NO, stopsAt, YES } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope, type Lookahead } from "../dialect.ts";
-import { readArguments } from "../json/call-objects.ts";
-import { jsonValue } from "./json-calls.ts";
+import { LiteralSet } from "../literals.ts";
+import { jsonArguments } from "./json-arguments.ts";
+import { turnEnd } from "./turn-ends.ts";
 
+/** The next recipient, or the end of the turn. */
+const ends = LiteralSet.of(">>>", ...turnEnd.entries.map(([token]) => token));
 const lineEnd = stopsAt("\n");
 const MAX_NAME = 256;
 /** The recipient of text for the user. */
@@ -22,8 +25,7 @@ function* segment(read: Cursor, block: Block): Generator<undefined, boolean, und
   }
   if (read.atEnd || !block.accepts(name)) return false;
   while (read.space() === MORE) yield;
-  const value = read.code() === 0x7b ? yield* jsonValue(read) : undefined;
-  const json = value === undefined || value.lacksClosers ? undefined : readArguments(value.text);
+  const json = yield* jsonArguments(read, ends);
   if (json === undefined) return false;
   block.call(name, json.json, { repaired: json.repaired });
   return true;

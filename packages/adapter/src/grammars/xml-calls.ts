@@ -2,9 +2,8 @@ import { argumentsOfTexts, argumentsOfTypedTexts } from "../coerce.ts";
 import type { Cursor } from "../cursor.ts";
 import { MORE } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
-import { readArguments } from "../json/call-objects.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
-import { jsonValue } from "./json-calls.ts";
+import { jsonArguments } from "./json-arguments.ts";
 import type { Body, Surroundings } from "./tagged.ts";
 import { onlyTurnEnds } from "./turn-ends.ts";
 import { nameOf, tagHead } from "./xml-head.ts";
@@ -45,7 +44,7 @@ function xmlReader(shape: XmlShape): (read: Cursor, block: Block, around: Surrou
     let repaired = false;
     for (;;) {
       while (read.space() === MORE) yield;
-      if (read.code() === 0x7b && parameters.length === 0) return yield* jsonBody(read, block, name, shape, around);
+      if ((read.code() === 0x7b || read.code() === 0x22) && parameters.length === 0) return yield* jsonBody(read, block, name, shape, around);
       let next = read.peek(inside);
       for (; next === PARTIAL; next = read.peek(inside)) yield;
       if (next?.value === "parameter") {
@@ -122,12 +121,10 @@ function* jsonBody(
   shape: XmlShape,
   around: Surroundings,
 ): Generator<undefined, boolean, undefined> {
-  const value = yield* jsonValue(read);
-  if (value === undefined || value.lacksClosers) return false;
-  const json = readArguments(value.text);
+  const ends = LiteralSet.of(...shape.endCalls);
+  const json = yield* jsonArguments(read, ends);
   if (json === undefined) return false;
   while (read.space() === MORE) yield;
-  const ends = LiteralSet.of(...shape.endCalls);
   let end = read.peek(ends);
   for (; end === PARTIAL; end = read.peek(ends)) yield;
   if (end !== undefined) read.skip(end.literal.length);

@@ -7,12 +7,13 @@ const MAX_HEAD = 512;
 /** Reads the rest of a tag up to and with its `>`, at most 512 code units. Undefined when this is no tag. */
 export function* tagHead(read: Cursor): Generator<undefined, string | undefined, undefined> {
   const from = read.offset;
-  while (read.until(headStops) === MORE) yield;
-  const length = read.offset - from;
-  if (read.code() !== 0x3e || length > MAX_HEAD) return undefined;
-  const text = read.marked();
-  read.skip(1);
-  return text.slice(text.length - length);
+  read.hold();
+  while (read.until(headStops) === MORE && read.offset - from <= MAX_HEAD) yield;
+  const isHead = read.code() === 0x3e && read.offset - from <= MAX_HEAD;
+  const head = isHead ? read.held() : undefined;
+  read.back(true);
+  if (isHead) read.skip(1);
+  return head;
 }
 
 const namePattern = /^[\s=]*(?:name\s*=\s*)?(?:"([^"]*)"|'([^']*)'|([^\s"'=<>/]+))/;

@@ -56,6 +56,17 @@ export function isJsonNumber(text: string): boolean {
   return jsonNumber.test(text);
 }
 
+/** A number as JSON spells it, of one that has a plus, zeros in front, or no digit beside its point; undefined = it is none. */
+export function jsonNumberOf(text: string): string | undefined {
+  if (isJsonNumber(text)) return text;
+  const spelled = text
+    .replace(/^\+/, "")
+    .replace(/^(-?)0+(?=[0-9])/, "$1")
+    .replace(/^(-?)\./, "$10.")
+    .replace(/\.(?=[eE]|$)/, ".0");
+  return /^[+-]?\.?[0-9]/.test(text) && isJsonNumber(spelled) ? spelled : undefined;
+}
+
 /** The index of the first character from `from` on that is no JSON white space. */
 export function skipSpace(text: string, from: number): number {
   let at = from;
@@ -207,11 +218,10 @@ function readNumber(reader: Reader): boolean {
   }
   // A number that breaks off at the end may go on.
   if (reader.close && end === reader.text.length) return false;
-  const spelled = token
-    .replace(/^\+/, "")
-    .replace(/^(-?)\./, "$10.")
-    .replace(/\.(?=[eE]|$)/, ".0");
-  if (!/[0-9]/.test(token.split(/[eE]/)[0]!) || !isJsonNumber(spelled)) return false;
+  // In JSON it may be anything: an octal number, a code, a part of a telephone number.
+  if (!reader.python && /^[+-]?0[0-9]/.test(token)) return false;
+  const spelled = jsonNumberOf(token);
+  if (spelled === undefined) return false;
   reader.at = end;
   edit(reader, from, end, spelled);
   return true;
