@@ -15,7 +15,8 @@ const sentences = [
 /** Markdown as models write it: paragraphs, lists, a little code. */
 export function prose(length: number): string {
   let text = "";
-  for (let at = 0; text.length < length; at++) text += sentences[at % sentences.length] + (at % 4 === 3 ? "\n\n" : at % 9 > 5 ? "\n" : " ");
+  for (let at = 0; text.length < length; at++)
+    text += sentences[at % sentences.length] + (at % 4 === 3 ? "\n\n" : at % 9 > 5 ? "\n" : " ");
   return flat(text.slice(0, length));
 }
 
@@ -63,7 +64,11 @@ export const attacks: readonly Attack[] = [
   { name: "[e~[", unit: "[e~[" },
   { name: '<tool_call>{"name"', unit: '<tool_call>{"name"' },
   { name: "fence never closed", head: "```json\n", unit: "<tool_call>\n" },
-  { name: "JSON call never closed", head: '<tool_call>{"name": "exec", "arguments": {"cmd": "', unit: "ls -l {a} </tool_call> " },
+  {
+    name: "JSON call never closed",
+    head: '<tool_call>{"name": "exec", "arguments": {"cmd": "',
+    unit: "ls -l {a} </tool_call> ",
+  },
   {
     name: "XML value never closed",
     head: '<minimax:tool_call>\n<invoke name="exec">\n<parameter name="cmd">',

@@ -39,7 +39,14 @@ function read(dialect: keyof typeof dialects, pieces: readonly string[]): number
     length += text.length;
   };
   const parser = new Parser(
-    { openings: openingsOf(dialects[dialect], true), tools, reasoningFirst: false, leaks: false, dialect, createId: () => "call_0" },
+    {
+      openings: openingsOf(dialects[dialect], true),
+      tools,
+      reasoningFirst: false,
+      leaks: false,
+      dialect,
+      createId: () => "call_0",
+    },
     { content: count, reasoning: count, call() {}, failed() {} },
   );
   for (const piece of pieces) parser.push(piece);
@@ -70,7 +77,10 @@ const speed = (length: number, ns: number) => (length / ns) * 1000;
 
 function measureSpeeds(): Record<string, number> {
   const figures: Record<string, number> = {};
-  for (const [name, text] of [["plain", prose(1000 * KB)], ["calls", callHeavy(1000 * KB)]] as const)
+  for (const [name, text] of [
+    ["plain", prose(1000 * KB)],
+    ["calls", callHeavy(1000 * KB)],
+  ] as const)
     for (const dialect of dialectsMeasured)
       for (const piece of [4, 64, whole]) {
         const key = `${name}, ${dialect}, ${piece === whole ? "whole" : `${piece} a piece`}`;
@@ -132,17 +142,27 @@ for (const [dialect, rows] of Object.entries(growth)) {
     ...ratios.map((value) => value.toFixed(2)),
   ]);
   const heads = ["100 KB", "1 MB", "10 MB"];
-  console.log(`\n${table([[dialect, "", ...heads.map((head) => `ns, ${head}`), ...heads.map((head) => `x plain, ${head}`)], ...lines])}`);
+  console.log(
+    `\n${table([[dialect, "", ...heads.map((head) => `ns, ${head}`), ...heads.map((head) => `x plain, ${head}`)], ...lines])}`,
+  );
 }
 
 const all = Object.values(growth).flat();
-const slowest = Math.min(...Object.entries(speeds).flatMap(([name, mbs]) => (name.startsWith("plain") && name.endsWith("whole") ? [mbs] : [])));
+const slowest = Math.min(
+  ...Object.entries(speeds).flatMap(([name, mbs]) => (name.startsWith("plain") && name.endsWith("whole") ? [mbs] : [])),
+);
 const results = [
   { name: "us per event", value: Math.max(...Object.values(events)), limit: limits.event },
-  { name: "ns of an attack, x plain text", value: Math.max(...all.flatMap(({ ratios }) => ratios)), limit: limits.attack },
+  {
+    name: "ns of an attack, x plain text",
+    value: Math.max(...all.flatMap(({ ratios }) => ratios)),
+    limit: limits.attack,
+  },
   { name: "ns at 10 MB, x 100 KB", value: Math.max(...all.map(({ ns }) => ns[2]! / ns[0]!)), limit: limits.growth },
 ];
-console.log(`\n${slowest >= limits.plain ? "PASS" : "FAIL"}  plain text ${slowest.toFixed(0)} MB/s, at least ${limits.plain}`);
+console.log(
+  `\n${slowest >= limits.plain ? "PASS" : "FAIL"}  plain text ${slowest.toFixed(0)} MB/s, at least ${limits.plain}`,
+);
 for (const { name, value, limit } of results) console.log(verdict(name, value, limit));
 writeJson(options.json, { speeds, events, growth });
 if (options.gate && (slowest < limits.plain || results.some(({ value, limit }) => value > limit))) process.exitCode = 1;

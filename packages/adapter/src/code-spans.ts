@@ -1,4 +1,5 @@
 import { isSpace } from "./cursor.ts";
+import { LiteralSet } from "./literals.ts";
 
 const TICK = 0x60;
 const TILDE = 0x7e;
@@ -7,23 +8,30 @@ const NEWLINE = 0x0a;
 /** Where a text is: in prose, in inline code, or in a fence (in its first line, or below it). */
 type Place = "prose" | "inline" | "info" | "fence";
 
-/** 1 where a reader stops, 2 for what code spans are made of. Made by `stopsFor`. */
-export type Stops = Uint8Array;
-
-/** The table for a reader that stops at code units for which `firsts` is 1. */
-export function stopsFor(firsts: Uint8Array): Stops {
-  const stops = Uint8Array.from(firsts);
-  stops[TICK] = 2;
-  stops[TILDE] = 2;
-  stops[NEWLINE] = 2;
-  return stops;
+/** What a reader of code spans stops at. Made by `stopsFor`. */
+export interface Stops {
+  /** By ASCII code unit: 1 where a literal may begin, 2 for what code spans are made of. */
+  readonly table: Uint8Array;
+  readonly literals: LiteralSet<unknown>;
 }
 
-function skipPlain(text: string, from: number, to: number, stops: Stops): number {
+/** Stops at the literals of a set. */
+export function stopsFor(literals: LiteralSet<unknown>): Stops {
+  const table = Uint8Array.from(literals.firsts);
+  for (const code of [TICK, TILDE, NEWLINE]) table[code] = 2;
+  return { table, literals };
+}
+
+/** For a reader that goes to the end of its text. */
+export const nowhere: Stops = stopsFor(new LiteralSet([]));
+
+/** The first code unit from `from` on at which a literal may begin, or that code spans are made of. */
+function nextStop(text: string, from: number, to: number, { table, literals }: Stops): number {
   let at = from;
   for (; at < to; at++) {
     const code = text.charCodeAt(at);
-    if (code < 128 && stops[code] !== 0) break;
+    if (code < 128 ? table[code] === 0 : !literals.hasWide) continue;
+    if (table[code] === 2 || at + 1 === to || literals.mayBegin(code, text.charCodeAt(at + 1))) break;
   }
   return at;
 }
@@ -39,7 +47,7 @@ function isBlank(text: string, from: number, to: number): boolean {
  */
 export class CodeSpans {
   #place: Place = "prose";
-  /** How many ticks or tildes opened the span, and which of the two. */
+  /** What opened the span: how many ticks or tildes. */
   #opened = 0;
   #opener = TICK;
   /** Ticks or tildes at the end of what was read: how many make the run is not known yet. */
@@ -49,40 +57,39 @@ export class CodeSpans {
   /** The line has only spaces so far. */
   #blank = true;
 
+  /** The place where reading stopped is inside code. */
+  get inCode(): boolean {
+    return this.#place !== "prose";
+  }
+
   /** The text goes on behind something that is not part of it, in the middle of a line. */
   step(): void {
     this.#blank = false;
   }
 
-  /** Reads `text` from `from` up to `to`, and stops in front of the first code unit in prose that `stops` marks with 1. Answers where it stopped. */
+  /** Reads `text` from `from` up to `to`, and stops in front of the first place where a literal may begin. Answers where it stopped. */
   read(text: string, from: number, to: number, stops: Stops): number {
     let at = from;
     let line = from;
-    for (; at < to; at++) {
-      if (this.#place === "prose" && this.#run === 0) at = skipPlain(text, at, to, stops);
+    for (;;) {
+      if (this.#run === 0) at = nextStop(text, at, to, stops);
       if (at === to) break;
       const code = text.charCodeAt(at);
       if (code === TICK || code === TILDE) {
-        if (this.#run > 0 && code !== this.#runOf) this.#endRun(code);
+        if (this.#run > 0 && this.#runOf !== code) this.#endRun(code);
         if (this.#run === 0) this.#runBeginsLine = this.#blank && isBlank(text, line, at);
         this.#runOf = code;
         this.#run++;
-        continue;
-      }
-      if (this.#run > 0) this.#endRun(code);
-      if (code === NEWLINE) {
+        at++;
+      } else if (this.#run > 0) {
+        this.#endRun(code);
+      } else if (code === NEWLINE) {
         this.#endLine();
-        line = at + 1;
-      } else if (this.#place === "prose" && code < 128 && stops[code] === 1) break;
+        line = ++at;
+      } else break;
     }
     this.#blank = this.#blank && isBlank(text, line, at);
     return at;
-  }
-
-  /** Is the next place, where `next` stands, inside code? */
-  isCode(next: number): boolean {
-    if (this.#run > 0) this.#endRun(next);
-    return this.#place !== "prose";
   }
 
   #endLine(): void {
@@ -93,17 +100,20 @@ export class CodeSpans {
 
   #endRun(next: number): void {
     const run = this.#run;
-    this.#run = 0;
-    if (this.#place !== "prose") {
-      if (this.#runOf !== this.#opener) return;
-      if (this.#place === "inline" && run === this.#opened) this.#place = "prose";
-      if (this.#place === "fence" && this.#runBeginsLine && run >= this.#opened && isSpace(next)) this.#place = "prose";
-      return;
-    }
     const isFence = this.#runBeginsLine && run >= 3;
-    if (!isFence && this.#runOf === TILDE) return;
-    this.#place = isFence ? "info" : "inline";
-    this.#opened = run;
-    this.#opener = this.#runOf;
+    this.#run = 0;
+    switch (this.#place) {
+      case "prose":
+        if (!isFence && this.#runOf === TILDE) return;
+        this.#place = isFence ? "info" : "inline";
+        this.#opened = run;
+        this.#opener = this.#runOf;
+        return;
+      case "inline":
+        if (this.#runOf === TICK && run === this.#opened) this.#place = "prose";
+        return;
+      case "fence":
+        if (isFence && this.#runOf === this.#opener && run >= this.#opened && isSpace(next)) this.#place = "prose";
+    }
   }
 }

@@ -11,10 +11,14 @@ export interface Block {
   /** May this be the name of a call? From then on a block that breaks counts as a failed call. */
   accepts(name: string): boolean;
   /** A call is complete. It is handed out with `commit`, or when the grammar ends well. */
-  call(name: string, json: string, how?: { readonly id?: string | undefined; readonly repaired?: boolean; readonly coerced?: boolean }): void;
+  call(
+    name: string,
+    json: string,
+    how?: { readonly id?: string | undefined; readonly repaired?: boolean; readonly coerced?: boolean },
+  ): void;
   /** Hands out the calls so far, and forgets what was read: if the block breaks, only what follows is text again. */
   commit(): void;
-  /** Text inside an envelope that has a channel for it. What was read so far is forgotten. */
+  /** Text at the end of what was read, which an envelope has a channel for. Commits what is in front of it. */
   content(text: string): void;
   reasoning(text: string): void;
   /** Whitespace in front of the block goes with it. */
@@ -55,10 +59,16 @@ export interface Envelope {
 }
 
 /** Declares an envelope. Strong, anywhere in prose, unless told. */
-export function defineEnvelope(
-  envelope: Pick<Envelope, "grammar"> & Partial<Omit<Envelope, "grammar">>,
-): Envelope {
-  return { opens: [], where: "anywhere", weak: false, endsThought: false, always: false, lookahead: undefined, ...envelope };
+export function defineEnvelope(envelope: Pick<Envelope, "grammar"> & Partial<Omit<Envelope, "grammar">>): Envelope {
+  return {
+    opens: [],
+    where: "anywhere",
+    weak: false,
+    endsThought: false,
+    always: false,
+    lookahead: undefined,
+    ...envelope,
+  };
 }
 
 /** The tags around a thought. */

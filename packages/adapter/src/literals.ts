@@ -7,44 +7,65 @@ export interface Entry<T> {
   readonly value: T;
 }
 
-/** Entries with the same first code unit: which second ones there are, and the entries, the longest first. */
-interface Bucket<T> {
-  readonly seconds: Uint8Array;
-  readonly wide: boolean;
-  readonly entries: readonly Entry<T>[];
-}
+const ASCII = 128;
+const ROOT = 1;
 
 /**
- * Literals to look for in a text that comes in pieces. A character that begins none of them costs one look in a table,
- * one that begins some costs two, whatever their number is.
+ * Literals to look for in a text that comes in pieces: a trie in one table, so that a place costs what its text has in
+ * common with a literal, whatever the number of literals is. Of the same literal twice, the first counts.
  */
 export class LiteralSet<T> {
+  readonly entries: readonly (readonly [literal: string, value: T])[];
   /** 1 for each ASCII code unit that begins a literal. */
-  readonly firsts = new Uint8Array(128);
+  readonly firsts = new Uint8Array(ASCII);
   /** Some literal begins with a code unit beyond ASCII. */
   readonly hasWide: boolean;
-  readonly entries: readonly (readonly [literal: string, value: T])[];
-  readonly #buckets = new Map<number, Bucket<T>>();
+  /** The column of each code unit; 0 = no literal has it. */
+  readonly #columns = new Uint8Array(ASCII);
+  readonly #wideColumns = new Map<number, number>();
+  readonly #width: number;
+  /** From a state and a column to the next state; 0 = none. */
+  readonly #next: Uint16Array;
+  /** The literal that ends in a state. */
+  readonly #found: readonly (Entry<T> | undefined)[];
+  /** 1 for a state from which nothing goes on. */
+  readonly #isLast: Uint8Array;
 
   constructor(entries: readonly (readonly [literal: string, value: T])[]) {
     this.entries = entries;
-    const sorted = entries
-      .filter(([literal]) => literal !== "")
-      .map(([literal, value]) => ({ literal, value }))
-      .sort((a, b) => b.literal.length - a.literal.length);
-    this.hasWide = sorted.some(({ literal }) => literal.charCodeAt(0) >= 128);
-    for (const [first, own] of Map.groupBy(sorted, ({ literal }) => literal.charCodeAt(0))) {
-      if (first < 128) this.firsts[first] = 1;
-      const seconds = new Uint8Array(128);
-      let wide = false;
-      for (const { literal } of own) {
-        const second = literal.charCodeAt(1);
-        if (Number.isNaN(second)) seconds.fill(1);
-        else if (second < 128) seconds[second] = 1;
-        if (!(second < 128)) wide = true;
+    const own = entries.filter(([literal]) => literal !== "");
+    let columns = 0;
+    let states = ROOT + 1;
+    for (const [literal] of own) {
+      const first = literal.charCodeAt(0);
+      if (first < ASCII) this.firsts[first] = 1;
+      states += literal.length;
+      for (let at = 0; at < literal.length; at++) {
+        const code = literal.charCodeAt(at);
+        if (this.#column(code) > 0) continue;
+        if (code < ASCII) this.#columns[code] = ++columns;
+        else this.#wideColumns.set(code, ++columns);
       }
-      this.#buckets.set(first, { seconds, wide, entries: own });
     }
+    this.hasWide = own.some(([literal]) => literal.charCodeAt(0) >= ASCII);
+    this.#width = columns + 1;
+    const next = new Uint16Array(states * this.#width);
+    const found = new Array<Entry<T> | undefined>(ROOT + 1).fill(undefined);
+    for (const [literal, value] of own) {
+      let state = ROOT;
+      for (let at = 0; at < literal.length; at++) {
+        const edge = state * this.#width + this.#column(literal.charCodeAt(at));
+        if (next[edge] === 0) next[edge] = found.push(undefined) - 1;
+        state = next[edge]!;
+      }
+      found[state] ??= { literal, value };
+    }
+    this.#next = next.slice(0, found.length * this.#width);
+    this.#found = found;
+    this.#isLast = Uint8Array.from(found, (_, state) => {
+      const row = next.subarray(state * this.#width, (state + 1) * this.#width);
+      return row.every((to) => to === 0) ? 1 : 0;
+    });
   }
 
   /** A set in which each literal stands for itself. */
@@ -53,21 +74,29 @@ export class LiteralSet<T> {
   }
 
   get isEmpty(): boolean {
-    return this.#buckets.size === 0;
+    return this.#isLast[ROOT] === 1;
   }
 
-  /** The literal at `at` of `text`: its entry, `PARTIAL` when the text is too short to tell (never when `ended`), or undefined. */
+  /** May a literal begin with these two code units? */
+  mayBegin(first: number, second: number): boolean {
+    const state = this.#next[ROOT * this.#width + this.#column(first)]!;
+    return this.#next[state * this.#width + this.#column(second)] !== 0 || this.#found[state] !== undefined;
+  }
+
+  /** The longest literal at `at` of `text`: its entry, `PARTIAL` when the text is too short to tell (never when `ended`), or undefined. */
   match(text: string, at: number, ended: boolean): Entry<T> | typeof PARTIAL | undefined {
-    const bucket = this.#buckets.get(text.charCodeAt(at));
-    if (bucket === undefined) return undefined;
-    if (at + 1 < text.length) {
-      const second = text.charCodeAt(at + 1);
-      if (second < 128 ? bucket.seconds[second] === 0 : !bucket.wide) return undefined;
+    let state = ROOT;
+    let found: Entry<T> | undefined;
+    for (let place = at; place < text.length; place++) {
+      state = this.#next[state * this.#width + this.#column(text.charCodeAt(place))]!;
+      if (state === 0) return found;
+      found = this.#found[state] ?? found;
+      if (this.#isLast[state] === 1) return found;
     }
-    for (const entry of bucket.entries) {
-      if (text.startsWith(entry.literal, at)) return entry;
-      if (!ended && text.length - at < entry.literal.length && entry.literal.startsWith(text.slice(at))) return PARTIAL;
-    }
-    return undefined;
+    return ended ? found : PARTIAL;
+  }
+
+  #column(code: number): number {
+    return code < ASCII ? this.#columns[code]! : (this.#wideColumns.get(code) ?? 0);
   }
 }

@@ -1,3 +1,4 @@
+import { type Stops, stopsFor } from "./code-spans.ts";
 import type { Dialect, Envelope, ThinkTags } from "./dialect.ts";
 import { bareJson } from "./grammars/bare.ts";
 import { LiteralSet } from "./literals.ts";
@@ -6,6 +7,8 @@ import { LiteralSet } from "./literals.ts";
 export interface Openings {
   /** In the midst of prose. */
   readonly anywhere: LiteralSet<Envelope | ThinkTags>;
+  /** Where to look for them. */
+  readonly stops: Stops;
   /** At the start of the content. */
   readonly start: LiteralSet<Envelope | ThinkTags>;
   /** Right after a block. */
@@ -39,10 +42,13 @@ export function openingsOf(dialect: Dialect, extract: boolean, bare = false): Op
 
 function createOpenings({ envelopes, thinks }: Dialect, extract: boolean): Openings {
   const wanted = envelopes.filter(({ always }) => extract || always);
-  const at = (...places: readonly Envelope["where"][]) => literalsOf(wanted.filter(({ where }) => places.includes(where)));
+  const at = (...places: readonly Envelope["where"][]) =>
+    literalsOf(wanted.filter(({ where }) => places.includes(where)));
   const thoughts = thinks.map((tags) => [tags.open, tags] as const);
+  const anywhere = new LiteralSet<Envelope | ThinkTags>(at("anywhere"));
   return {
-    anywhere: new LiteralSet(at("anywhere")),
+    anywhere,
+    stops: stopsFor(anywhere),
     start: new LiteralSet<Envelope | ThinkTags>([...at("anywhere", "edge", "start"), ...thoughts]),
     after: new LiteralSet<Envelope | ThinkTags>([...at("anywhere", "edge", "after"), ...thoughts]),
     endsThought: literalsOf(wanted.filter(({ endsThought }) => endsThought)),

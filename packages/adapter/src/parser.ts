@@ -1,9 +1,10 @@
 import type { CallOutcome, ToolCall } from "./call.ts";
-import { CodeSpans, type Stops, stopsFor } from "./code-spans.ts";
+import { CodeSpans, nowhere } from "./code-spans.ts";
 import { Cursor, isSpace, MORE, YES } from "./cursor.ts";
 import type { Block, Envelope, Grammar, ThinkTags } from "./dialect.ts";
 import { type LiteralSet, PARTIAL } from "./literals.ts";
 import type { Openings } from "./openings.ts";
+import { surplusOf } from "./surplus-space.ts";
 import { Thought } from "./thought.ts";
 import type { ToolSet } from "./tools.ts";
 
@@ -19,6 +20,8 @@ export interface Sink {
   call(call: ToolCall): void;
   /** A call was begun and could not be made: its text is content. */
   failed(): void;
+  /** What was read and is not handed out: tags, and the text of calls. Comes in the order of the text; whitespace between may be missing. */
+  consumed?(raw: string): void;
 }
 
 export interface ParserOptions {
@@ -55,7 +58,6 @@ export class Parser implements Block {
   readonly tools: ToolSet;
   readonly #options: ParserOptions;
   readonly #sink: Sink;
-  readonly #stops: Stops;
   readonly #cursor = new Cursor();
   readonly #spans = new CodeSpans();
   readonly #thought: Thought;
@@ -78,8 +80,7 @@ export class Parser implements Block {
     this.#options = options;
     this.#sink = sink;
     this.tools = options.tools;
-    this.#stops = stopsFor(options.openings.anywhere.firsts);
-    this.#thought = new Thought(options.openings, (text) => sink.reasoning(text));
+    this.#thought = new Thought(options.openings, sink);
     if (options.reasoningFirst && options.openings.thinks.length > 0) this.#think(undefined);
   }
 
@@ -154,8 +155,8 @@ export class Parser implements Block {
     let at = 0;
     if (this.#edge !== "none") {
       while (at < text.length && isSpace(text.charCodeAt(at))) at++;
-      this.#spans.read(text, 0, at, this.#stops);
-      if (!this.#behindThought) this.#space += text.slice(0, at);
+      this.#spans.read(text, 0, at, nowhere);
+      if (!this.#behindThought) this.#hold(text.slice(0, at));
       if (at === text.length) return "";
       this.#behindThought = false;
       const found = this.#edgeBlock(text, at);
@@ -163,9 +164,9 @@ export class Parser implements Block {
       this.#edge = "none";
     }
     const from = at;
-    const { anywhere } = this.#options.openings;
-    while ((at = this.#spans.read(text, at, text.length, this.#stops)) < text.length) {
-      const found = this.#match(anywhere, text, at);
+    const { anywhere, stops } = this.#options.openings;
+    while ((at = this.#spans.read(text, at, text.length, stops)) < text.length) {
+      const found = this.#spans.inCode ? undefined : this.#match(anywhere, text, at);
       if (found === PARTIAL) {
         this.#emit(text, from, at);
         this.#held = text.slice(at);
@@ -206,6 +207,7 @@ export class Parser implements Block {
     const rest = text.slice(at);
     if ("grammar" in found.value) return this.#open(found.value, found.literal.length, rest);
     this.#think(found.value);
+    this.#sink.consumed?.(found.literal);
     return rest.slice(found.literal.length);
   }
 
@@ -232,21 +234,17 @@ export class Parser implements Block {
     this.#calls = [];
     this.#cursor.begin("");
     this.#grammar = envelope.grammar(this.#cursor, this);
-    const first = text.slice(0, skip);
-    this.#cursor.feed(first);
-    this.#cursor.skip(skip);
-    return this.#feed(text.slice(skip));
+    return this.#feed(text, skip);
   }
 
   /** Gives the open block more text, at most as much as a block may have. Answers what is still to be read. */
-  #feed(text: string): string {
+  #feed(text: string, skip = 0): string {
     const room = MAX_BLOCK - this.#cursor.length;
-    if (text.length <= room) {
-      this.#cursor.feed(text);
-      return this.#run();
-    }
-    this.#cursor.feed(text.slice(0, room));
+    const fits = text.length <= room;
+    this.#cursor.feed(fits ? text : text.slice(0, room));
+    this.#cursor.skip(skip);
     const rest = this.#run();
+    if (fits) return rest;
     // A slice of `text` where it can be: joining the two would copy all of it for every block.
     if (this.#grammar === undefined)
       return rest.length <= room ? text.slice(room - rest.length) : rest + text.slice(room);
@@ -276,11 +274,11 @@ export class Parser implements Block {
     this.#grammar = undefined;
     if (this.#named) this.#sink.failed();
     if (this.#thinking) {
-      this.#thought.add(raw);
+      this.#thought.take(raw);
       return;
     }
     this.#edge = "none";
-    this.#spans.read(raw, 0, raw.length, NOWHERE);
+    this.#spans.read(raw, 0, raw.length, nowhere);
     this.#emit(raw, 0, raw.length);
   }
 
@@ -297,6 +295,26 @@ export class Parser implements Block {
   }
 
   commit(): void {
+    this.#settle("");
+  }
+
+  content(text: string): void {
+    this.#settle(text);
+    if (this.#thinking) this.#endThought();
+    this.#emit(text, 0, text.length);
+  }
+
+  reasoning(text: string): void {
+    this.#settle(text);
+    this.#thought.take(text);
+  }
+
+  /** Hands out the calls so far. What was read is gone, but for `text` at its end, which has another use. */
+  #settle(text: string): void {
+    if (this.#sink.consumed !== undefined) {
+      const raw = this.#cursor.text();
+      this.#sink.consumed(raw.slice(0, raw.length - text.length));
+    }
     for (const { name, json, id, outcome } of this.#calls) {
       const own = id !== undefined && id !== "" && !this.#ids.has(id) ? id : this.#options.createId();
       this.#ids.add(own);
@@ -317,17 +335,6 @@ export class Parser implements Block {
     this.#edge = "after";
   }
 
-  content(text: string): void {
-    this.#cursor.drop();
-    if (this.#thinking) this.#endThought();
-    this.#emit(text, 0, text.length);
-  }
-
-  reasoning(text: string): void {
-    this.#cursor.drop();
-    this.#thought.add(text);
-  }
-
   trim(): void {
     this.#space = "";
   }
@@ -338,15 +345,23 @@ export class Parser implements Block {
     // Without calls to come there is nothing that whitespace could stand in front of.
     while (this.#options.openings.extract && last > from && isSpace(text.charCodeAt(last - 1))) last--;
     if (last === from) {
-      this.#space += text.slice(from, to);
+      this.#hold(text.slice(from, to));
       return;
     }
     const own = from === 0 && last === text.length ? text : text.slice(from, last);
     this.#sink.content(this.#space === "" ? own : this.#space + own);
-    this.#space = last === to ? "" : text.slice(last, to);
+    this.#space = "";
+    if (last < to) this.#hold(text.slice(last, to));
     this.#blockSinceText = false;
     this.#edge = "none";
   }
-}
 
-const NOWHERE = stopsFor(new Uint8Array(128));
+  /** Keeps whitespace that leaves only if text follows; what is far more than stands around a block leaves anyway. */
+  #hold(space: string): void {
+    this.#space += space;
+    const surplus = surplusOf(this.#space);
+    if (surplus === 0) return;
+    this.#sink.content(this.#space.slice(0, surplus));
+    this.#space = this.#space.slice(surplus);
+  }
+}

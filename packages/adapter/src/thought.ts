@@ -1,8 +1,9 @@
-import { CodeSpans, stopsFor } from "./code-spans.ts";
+import { CodeSpans, nowhere, type Stops, stopsFor } from "./code-spans.ts";
 import { isSpace } from "./cursor.ts";
 import type { Envelope, ThinkTags } from "./dialect.ts";
 import { LiteralSet, PARTIAL } from "./literals.ts";
 import type { Openings } from "./openings.ts";
+import { surplusOf } from "./surplus-space.ts";
 
 interface Found {
   /** How far the thought was read. */
@@ -15,13 +16,26 @@ interface Found {
 
 const CLOSE = Symbol("close");
 
+/** What ends a thought. */
+interface Ends {
+  readonly literals: LiteralSet<Envelope | typeof CLOSE>;
+  readonly stops: Stops;
+}
+
+/** Takes what comes of a thought. */
+interface ThoughtSink {
+  reasoning(text: string): void;
+  /** A tag of the thought. */
+  consumed?(raw: string): void;
+}
+
 /** The thought of one choice: trims its edges, swallows doubled opening tags, and finds its end. */
 export class Thought {
   readonly #openings: Openings;
-  readonly #emit: (text: string) => void;
-  #ends: LiteralSet<Envelope | typeof CLOSE>;
-  /** Where it shows code: what would end it there is an example. Followed only if something other than its tag could end it. */
-  #spans: CodeSpans | undefined;
+  readonly #sink: ThoughtSink;
+  #ends: Ends;
+  /** Where it shows code: a call there is an example. */
+  #spans = new CodeSpans();
   /** Tags of which a doubled one is swallowed, as long as nothing but whitespace was read. */
   #doubled: readonly string[] = [];
   #blank = true;
@@ -31,17 +45,17 @@ export class Thought {
   /** The engine has split it off: its text is handed on as it is. */
   #split = false;
 
-  constructor(openings: Openings, emit: (text: string) => void) {
+  constructor(openings: Openings, sink: ThoughtSink) {
     this.#openings = openings;
-    this.#emit = emit;
-    this.#ends = new LiteralSet<Envelope | typeof CLOSE>([]);
+    this.#sink = sink;
+    this.#ends = endsOf(openings, []);
   }
 
   /** Begins a thought: with these tags, or, when the opening tag was in the prompt, with any of the dialect's. */
   begin(tags: ThinkTags | undefined): void {
     const thinks = tags === undefined ? this.#openings.thinks : [tags];
     this.#ends = endsOf(this.#openings, thinks);
-    this.#spans = this.#openings.endsThought.length > 0 ? new CodeSpans() : undefined;
+    this.#spans = new CodeSpans();
     this.#doubled = thinks.flatMap(({ open, label }) => (label === undefined ? [open] : [open, label]));
     this.#blank = true;
     this.#split = false;
@@ -51,7 +65,7 @@ export class Thought {
   beginSplit(): void {
     if (this.#split) return;
     this.#ends = endsOf(this.#openings, []);
-    this.#spans = this.#openings.endsThought.length > 0 ? new CodeSpans() : undefined;
+    this.#spans = new CodeSpans();
     this.#doubled = [];
     this.#blank = false;
     this.#begun = true;
@@ -63,23 +77,22 @@ export class Thought {
     let at = this.#blank ? this.#skipBlank(text, ended) : 0;
     if (this.#blank) return { at, length: 0 };
     const from = at;
-    let followed = at;
-    const { firsts, hasWide } = this.#ends;
-    for (; at < text.length; at++) {
-      const code = text.charCodeAt(at);
-      if (code < 128 ? firsts[code] === 0 : !hasWide) continue;
-      const found = this.#ends.match(text, at, ended);
-      if (found === undefined) continue;
-      this.#spans?.read(text, followed, at, NOWHERE);
-      followed = at;
-      if (found !== PARTIAL && found.value !== CLOSE && this.#spans?.isCode(code)) continue;
-      this.add(text.slice(from, at));
+    const { literals, stops } = this.#ends;
+    while ((at = this.#spans.read(text, at, text.length, stops)) < text.length) {
+      const found = literals.match(text, at, ended);
+      if (found === undefined || (found !== PARTIAL && found.value !== CLOSE && this.#spans.inCode)) {
+        at++;
+        this.#spans.step();
+        continue;
+      }
+      this.#add(text.slice(from, at));
       if (found === PARTIAL) return { at, length: 0 };
-      const { length } = found.literal;
-      return found.value === CLOSE ? { at: at + length, closed: true, length } : { at, envelope: found.value, length };
+      const { value, literal } = found;
+      if (value !== CLOSE) return { at, envelope: value, length: literal.length };
+      this.#sink.consumed?.(literal);
+      return { at: at + literal.length, closed: true, length: literal.length };
     }
-    this.#spans?.read(text, followed, at, NOWHERE);
-    this.add(text.slice(from));
+    this.#add(text.slice(from));
     return { at, length: 0 };
   }
 
@@ -89,9 +102,10 @@ export class Thought {
     for (;;) {
       const from = at;
       while (at < text.length && isSpace(text.charCodeAt(at))) at++;
-      if (this.#begun) this.#space += text.slice(from, at);
+      if (this.#begun) this.#hold(text.slice(from, at));
       const doubled = this.#doubled.find((open) => text.startsWith(open, at));
       if (doubled === undefined) break;
+      this.#sink.consumed?.(doubled);
       at += doubled.length;
     }
     const tail = text.slice(at);
@@ -99,44 +113,56 @@ export class Thought {
     return at;
   }
 
+  /** Takes text in which nothing ends the thought. */
+  take(text: string): void {
+    this.#spans.read(text, 0, text.length, nowhere);
+    this.#add(text);
+  }
+
   /** Hands out thought; whitespace at its end waits for more of it. */
-  add(text: string): void {
+  #add(text: string): void {
     if (this.#split) {
-      if (text !== "") this.#emit(text);
+      if (text !== "") this.#sink.reasoning(text);
       return;
     }
     let last = text.length;
     while (last > 0 && isSpace(text.charCodeAt(last - 1))) last--;
-    if (last === 0) {
-      if (this.#begun) this.#space += text;
-      return;
+    if (last > 0) {
+      const own = last === text.length ? text : text.slice(0, last);
+      this.#sink.reasoning(this.#space === "" ? own : this.#space + own);
+      this.#begun = true;
+      this.#space = "";
     }
-    const own = last === text.length ? text : text.slice(0, last);
-    this.#emit(this.#space === "" ? own : this.#space + own);
-    this.#begun = true;
-    this.#space = text.slice(last);
+    if (this.#begun && last < text.length) this.#hold(text.slice(last));
+  }
+
+  #hold(space: string): void {
+    this.#space += space;
+    const surplus = surplusOf(this.#space);
+    if (surplus === 0) return;
+    this.#sink.reasoning(this.#space.slice(0, surplus));
+    this.#space = this.#space.slice(surplus);
   }
 
   /** The end of a thought; `held` is what was held back of it. */
   end(held: string): void {
-    if (held !== "") this.add(held);
+    if (held !== "") this.#add(held);
     this.#blank = true;
     this.#split = false;
   }
 }
 
-const NOWHERE = stopsFor(new Uint8Array(128));
+const kept = new WeakMap<Openings, Map<string, Ends>>();
 
-const kept = new WeakMap<Openings, Map<string, LiteralSet<Envelope | typeof CLOSE>>>();
-
-function endsOf(openings: Openings, thinks: readonly ThinkTags[]): LiteralSet<Envelope | typeof CLOSE> {
+function endsOf(openings: Openings, thinks: readonly ThinkTags[]): Ends {
   const key = thinks.map(({ close }) => close).join(" ");
-  let sets = kept.get(openings);
-  if (sets === undefined) kept.set(openings, (sets = new Map()));
-  let set = sets.get(key);
-  if (set === undefined) {
+  let all = kept.get(openings);
+  if (all === undefined) kept.set(openings, (all = new Map()));
+  let ends = all.get(key);
+  if (ends === undefined) {
     const closes = thinks.map(({ close }) => [close, CLOSE] as const);
-    sets.set(key, (set = new LiteralSet<Envelope | typeof CLOSE>([...closes, ...openings.endsThought])));
+    const literals = new LiteralSet<Envelope | typeof CLOSE>([...closes, ...openings.endsThought]);
+    all.set(key, (ends = { literals, stops: stopsFor(literals) }));
   }
-  return set;
+  return ends;
 }

@@ -27,7 +27,9 @@ interface ReadParameter {
 type What = "call" | "endCall" | "parameter";
 
 /** Reads one call whose tag's literal was read already. */
-function xmlReader(shape: XmlShape): (read: Cursor, block: Block, around: Surroundings) => Generator<undefined, boolean, undefined> {
+function xmlReader(
+  shape: XmlShape,
+): (read: Cursor, block: Block, around: Surroundings) => Generator<undefined, boolean, undefined> {
   const inside = new LiteralSet<What>([
     ...shape.calls.map((literal) => [literal, "call"] as const),
     ...shape.endCalls.map((literal) => [literal, "endCall"] as const),
@@ -44,7 +46,8 @@ function xmlReader(shape: XmlShape): (read: Cursor, block: Block, around: Surrou
     let repaired = false;
     for (;;) {
       while (read.space() === MORE) yield;
-      if ((read.code() === 0x7b || read.code() === 0x22) && parameters.length === 0) return yield* jsonBody(read, block, name, shape, around);
+      if ((read.code() === 0x7b || read.code() === 0x22) && parameters.length === 0)
+        return yield* jsonBody(read, block, name, shape, around);
       let next = read.peek(inside);
       for (; next === PARTIAL; next = read.peek(inside)) yield;
       if (next?.value === "parameter") {
@@ -89,7 +92,13 @@ function* readParameter(
   const end = yield* parameterValue(read, block, shape, around, close);
   if (end === undefined) return undefined;
   const string = /\bstring\s*=\s*["']?(true|false)/.exec(head)?.[1];
-  return { name: nameOf(head), from, to: end.to, rest: end.rest, isString: string === undefined ? undefined : string === "true" };
+  return {
+    name: nameOf(head),
+    from,
+    to: end.to,
+    rest: end.rest,
+    isString: string === undefined ? undefined : string === "true",
+  };
 }
 
 function finish(
@@ -108,8 +117,8 @@ function finish(
     : argumentsOfTexts(texts, block.tools.get(name));
   const rest = parameters.at(-1)?.rest;
   block.call(name, json, { coerced, repaired });
-  block.commit();
-  if (rest !== undefined) block.content(text.slice(rest));
+  if (rest === undefined) block.commit();
+  else block.content(text.slice(rest));
   return true;
 }
 
