@@ -156,11 +156,15 @@ export class Normaliser {
   }
 }
 
+function isCapital(code: number): boolean {
+  return code >= 0x41 && code <= 0x5a;
+}
+
 /** The members of a chunk that are the same in all of them. Some engines add their own, in another spelling. */
 function baseOf(chunk: Fields): Fields {
   const base: Fields = {};
   for (const key in chunk) {
-    if (key !== "choices" && key !== "usage" && !/^[A-Z]/.test(key)) base[key] = chunk[key];
+    if (key !== "choices" && key !== "usage" && !isCapital(key.charCodeAt(0))) base[key] = chunk[key];
   }
   return base;
 }

@@ -1,5 +1,5 @@
-const DATA = Buffer.from("data: ");
-const END = Buffer.from("\n\n");
+const DATA = "data: ";
+const END = "\n\n";
 
 /**
  * One event of a reply: an SSE event, or the whole body of a JSON reply. It is a window on bytes that are handed on as
@@ -32,7 +32,7 @@ export class ReplyEvent {
 
   /** An SSE event with this one-line payload. */
   static ofText(data: string): ReplyEvent {
-    const source = Buffer.concat([DATA, Buffer.from(data), END]);
+    const source = Buffer.from(`${DATA}${data}${END}`);
     return new ReplyEvent(source, 0, source.length, DATA.length, source.length - END.length);
   }
 
