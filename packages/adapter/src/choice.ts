@@ -100,7 +100,8 @@ export class Choice implements Sink {
   #isTidy(json: Fields, delta: Fields): boolean {
     if (this.#details === undefined) return json.delta === undefined && !isUntidyMessage(delta);
     const { role } = delta;
-    if (role === undefined ? delta.content === null : role === null || this.role === "told") return false;
+    if (role === undefined ? delta.content === null || this.role === "due" : role === null || this.role === "told")
+      return false;
     return json.message === undefined && delta.reasoning_content !== null && delta.tool_calls === undefined;
   }
 
