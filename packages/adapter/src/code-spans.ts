@@ -4,41 +4,65 @@ import { LiteralSet } from "./literals.ts";
 const TICK = 0x60;
 const TILDE = 0x7e;
 const NEWLINE = 0x0a;
+const SPACE = 0x20;
+const ASCII = 128;
 
 /** Where a text is: in prose, in inline code, or in a fence (in its first line, or below it). */
 type Place = "prose" | "inline" | "info" | "fence";
 
-/** What a reader of code spans stops at. Made by `stopsFor`. */
-export interface Stops {
-  /** By ASCII code unit: 1 where a literal may begin, 2 for what code spans are made of. */
-  readonly table: Uint8Array;
+/** What a reader stops at in one kind of place. */
+interface Finder {
   readonly literals: LiteralSet<unknown>;
+  /** By ASCII code unit: 0 = nothing, 1 = what code spans are made of, else a literal may begin: 2 + its row in `pairs`. */
+  readonly table: Uint8Array;
+  /** By row and second code unit: 1 = a literal may begin so. */
+  readonly pairs: Uint8Array;
 }
 
-/** Stops at the literals of a set. */
-export function stopsFor(literals: LiteralSet<unknown>): Stops {
-  const table = Uint8Array.from(literals.firsts);
-  for (const code of [TICK, TILDE, NEWLINE]) table[code] = 2;
-  return { table, literals };
+const SPAN = 1;
+const ROWS = 2;
+
+function finderOf(literals: LiteralSet<unknown>, spans: readonly number[]): Finder {
+  const table = new Uint8Array(ASCII);
+  const pairs: number[] = [];
+  for (let first = 0; first < ASCII; first++) {
+    if (literals.firsts[first] === 0) continue;
+    table[first] = ROWS + pairs.length / ASCII;
+    for (let second = 0; second < ASCII; second++) pairs.push(literals.mayBegin(first, second) ? 1 : 0);
+  }
+  for (const code of spans) table[code] = SPAN;
+  return { literals, table, pairs: Uint8Array.from(pairs) };
+}
+
+/** What a reader of code spans stops at. Made by `stopsFor`. */
+export interface Stops {
+  readonly prose: Finder;
+  readonly code: Finder;
+}
+
+/** Stops at the literals of `prose`, and inside code at those of `code`. */
+export function stopsFor(prose: LiteralSet<unknown>, code: LiteralSet<unknown> = new LiteralSet([])): Stops {
+  return { prose: finderOf(prose, [TICK, TILDE]), code: finderOf(code, [TICK, TILDE, NEWLINE]) };
 }
 
 /** For a reader that goes to the end of its text. */
 export const nowhere: Stops = stopsFor(new LiteralSet([]));
 
-/** The first code unit from `from` on at which a literal may begin, or that code spans are made of. */
-function nextStop(text: string, from: number, to: number, { table, literals }: Stops): number {
+/** The first place from `from` on where a literal is, or what code spans are made of. */
+function nextStop(text: string, from: number, to: number, { literals, table, pairs }: Finder): number {
   let at = from;
   for (; at < to; at++) {
     const code = text.charCodeAt(at);
-    if (code < 128 ? table[code] === 0 : !literals.hasWide) continue;
-    if (table[code] === 2 || at + 1 === to || literals.mayBegin(code, text.charCodeAt(at + 1))) break;
+    if (code < ASCII) {
+      const kind = table[code]!;
+      if (kind === 0) continue;
+      if (kind === SPAN) break;
+      const second = at + 1 < to ? text.charCodeAt(at + 1) : ASCII;
+      if (second < ASCII && pairs[(kind - ROWS) * ASCII + second] === 0) continue;
+    } else if (!literals.hasWide) continue;
+    if (literals.match(text, at, false) !== undefined) break;
   }
   return at;
-}
-
-function isBlank(text: string, from: number, to: number): boolean {
-  for (let at = to - 1; at >= from; at--) if (text.charCodeAt(at) !== 0x20) return false;
-  return true;
 }
 
 /**
@@ -67,35 +91,37 @@ export class CodeSpans {
     this.#blank = false;
   }
 
-  /** Reads `text` from `from` up to `to`, and stops in front of the first place where a literal may begin. Answers where it stopped. */
+  /** Reads `text` from `from` up to `to`, and stops in front of the first literal, or what may become one. Answers where it stopped. */
   read(text: string, from: number, to: number, stops: Stops): number {
     let at = from;
-    let line = from;
     for (;;) {
-      if (this.#run === 0) at = nextStop(text, at, to, stops);
+      if (this.#run === 0) at = nextStop(text, at, to, this.#place === "prose" ? stops.prose : stops.code);
       if (at === to) break;
       const code = text.charCodeAt(at);
       if (code === TICK || code === TILDE) {
         if (this.#run > 0 && this.#runOf !== code) this.#endRun(code);
-        if (this.#run === 0) this.#runBeginsLine = this.#blank && isBlank(text, line, at);
+        if (this.#run === 0) this.#runBeginsLine = this.#isBlankAt(text, from, at);
         this.#runOf = code;
         this.#run++;
         at++;
       } else if (this.#run > 0) {
         this.#endRun(code);
       } else if (code === NEWLINE) {
-        this.#endLine();
-        line = ++at;
+        this.#place = this.#place === "info" || this.#place === "fence" ? "fence" : "prose";
+        at++;
       } else break;
     }
-    this.#blank = this.#blank && isBlank(text, line, at);
+    this.#blank = this.#isBlankAt(text, from, at);
     return at;
   }
 
-  #endLine(): void {
-    this.#blank = true;
-    if (this.#place === "inline") this.#place = "prose";
-    else if (this.#place === "info") this.#place = "fence";
+  /** Are there only spaces in front of `at` in its line? What is in front of `from` was read before. */
+  #isBlankAt(text: string, from: number, at: number): boolean {
+    for (let before = at - 1; before >= from; before--) {
+      const code = text.charCodeAt(before);
+      if (code !== SPACE) return code === NEWLINE;
+    }
+    return this.#blank;
   }
 
   #endRun(next: number): void {

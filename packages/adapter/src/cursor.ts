@@ -32,9 +32,11 @@ export class Cursor {
   #base = 0;
   #pieces: string[] = [];
   #piece = "";
-  /** Where the mark is: in code units of the block, and in pieces. */
+  /** Where the mark is, in code units of the block. */
   #marked = 0;
-  #markedPieces = 0;
+  /** Once the mark is not in the window: the piece that it is in, and where in there. */
+  #markedPiece = 0;
+  #markedAt = 0;
   /** A place in the window to come back to; -1 = none. */
   #held = -1;
 
@@ -43,10 +45,9 @@ export class Cursor {
     this.#window = text;
     this.#at = 0;
     this.#base = 0;
-    this.#pieces = [];
+    if (this.#pieces.length > 0) this.#pieces = [];
     this.#piece = "";
     this.#marked = 0;
-    this.#markedPieces = 0;
     this.#held = -1;
   }
 
@@ -59,17 +60,26 @@ export class Cursor {
   /** Moves what was read out of the window. */
   #keep(at: number): void {
     const whole = at === this.#window.length;
-    this.#piece += whole ? this.#window : this.#window.slice(0, at);
-    if (this.#piece.length > PIECE) {
-      // Reading a character flattens the rope that was built so far.
-      this.#piece.charCodeAt(0);
-      this.#pieces.push(this.#piece);
-      this.#piece = "";
+    const marked = this.#marked - this.#base;
+    if (marked >= 0 && marked < at) {
+      // The mark begins a piece, or nearly: what is asked for later is cut from few others.
+      if (this.#piece !== "") this.#endPiece();
+      this.#markedPiece = this.#pieces.length;
+      this.#markedAt = marked;
     }
+    this.#piece += whole ? this.#window : this.#window.slice(0, at);
+    if (this.#piece.length > PIECE) this.#endPiece();
     this.#base += at;
     this.#window = whole ? "" : this.#window.slice(at);
     this.#at -= at;
     if (this.#held >= 0) this.#held -= at;
+  }
+
+  #endPiece(): void {
+    // Reading a character flattens the rope that was built so far.
+    this.#piece.charCodeAt(0);
+    this.#pieces.push(this.#piece);
+    this.#piece = "";
   }
 
   /** Remembers this place, to come `back` to; for looking a few characters ahead. */
@@ -90,21 +100,20 @@ export class Cursor {
 
   /** Sets the mark here: offsets count from it, and `marked` is what was read since. */
   mark(): void {
-    if (this.#at > 0) this.#keep(this.#at);
-    if (this.#piece !== "") {
-      this.#pieces.push(this.#piece);
-      this.#piece = "";
-    }
-    this.#marked = this.#base;
-    this.#markedPieces = this.#pieces.length;
+    this.#marked = this.#base + this.#at;
   }
 
   /** What was read since the mark. Costs its length: ask once per call. */
   marked(): string {
-    const window = this.#window.slice(0, this.#at);
-    const { length } = this.#pieces;
-    if (this.#markedPieces === length) return this.#piece === "" ? window : this.#piece + window;
-    return this.#pieces.slice(this.#markedPieces).join("") + this.#piece + window;
+    const inWindow = this.#marked - this.#base;
+    if (inWindow >= 0) return this.#window.slice(inWindow, this.#at);
+    return this.#from(this.#markedPiece).slice(this.#markedAt);
+  }
+
+  /** What was read, from a piece on. */
+  #from(piece: number): string {
+    const read = this.#piece + this.#window.slice(0, this.#at);
+    return piece === this.#pieces.length ? read : this.#pieces.slice(piece).join("") + read;
   }
 
   /** Where the cursor is, in code units from the mark. */
@@ -134,7 +143,7 @@ export class Cursor {
 
   /** All of the block that was read. Costs its length. */
   text(): string {
-    return this.#pieces.join("") + this.#piece + this.#window.slice(0, this.#at);
+    return this.#base === 0 ? this.#window.slice(0, this.#at) : this.#from(0);
   }
 
   /** Forgets what was read: offsets count from here. */

@@ -18,6 +18,8 @@ export interface Openings {
   /** Envelopes that no literal opens; at edges. */
   readonly unlabelled: readonly Envelope[];
   readonly thinks: readonly ThinkTags[];
+  /** Closing tags of calls. */
+  readonly closers: readonly string[];
   /** Calls are looked for. */
   readonly extract: boolean;
 }
@@ -29,14 +31,12 @@ const kept = new WeakMap<Dialect, Map<string, Openings>>();
  * calls may come as bare JSON, whatever the dialect says.
  */
 export function openingsOf(dialect: Dialect, extract: boolean, bare = false): Openings {
-  let uses = kept.get(dialect);
-  if (uses === undefined) kept.set(dialect, (uses = new Map()));
+  const uses = kept.get(dialect) ?? new Map<string, Openings>();
+  kept.set(dialect, uses);
   const use = `${extract} ${bare}`;
-  let openings = uses.get(use);
-  if (openings === undefined) {
-    const whole = bare ? { ...dialect, envelopes: [...dialect.envelopes, bareJson] } : dialect;
-    uses.set(use, (openings = createOpenings(whole, extract)));
-  }
+  const whole = bare ? { ...dialect, envelopes: [...dialect.envelopes, bareJson] } : dialect;
+  const openings = uses.get(use) ?? createOpenings(whole, extract);
+  uses.set(use, openings);
   return openings;
 }
 
@@ -54,8 +54,14 @@ function createOpenings({ envelopes, thinks }: Dialect, extract: boolean): Openi
     endsThought: literalsOf(wanted.filter(({ endsThought }) => endsThought)),
     unlabelled: wanted.filter(({ opens }) => opens.length === 0),
     thinks,
+    closers: extract ? closersOf(wanted, thinks) : [],
     extract,
   };
+}
+
+function closersOf(envelopes: readonly Envelope[], thinks: readonly ThinkTags[]): string[] {
+  const closers = envelopes.filter(({ closes }) => closes).flatMap(({ opens }) => opens);
+  return closers.filter((closer) => thinks.every(({ close }) => close !== closer));
 }
 
 function literalsOf(envelopes: readonly Envelope[]): (readonly [string, Envelope])[] {

@@ -20,6 +20,8 @@ export interface Sink {
   call(call: ToolCall): void;
   /** A call was begun and could not be made: its text is content. */
   failed(): void;
+  /** The text began inside a thought and ended by itself, and all of it was that thought. */
+  unclosed?(): void;
   /** What was read and is not handed out: tags, and the text of calls. Comes in the order of the text; whitespace between may be missing. */
   consumed?(raw: string): void;
 }
@@ -73,6 +75,10 @@ export class Parser implements Block {
   #grammar: ReturnType<Grammar> | undefined;
   #inThought = false;
   #named = false;
+  /** What opened the block can only mean a call. */
+  #certain = false;
+  /** The thought that the text began inside has not ended. */
+  #first = false;
   #calls: PendingCall[] = [];
   readonly #ids = new Set<string>();
 
@@ -81,7 +87,10 @@ export class Parser implements Block {
     this.#sink = sink;
     this.tools = options.tools;
     this.#thought = new Thought(options.openings, sink);
-    if (options.reasoningFirst && options.openings.thinks.length > 0) this.#think(undefined);
+    if (options.reasoningFirst && options.openings.thinks.length > 0) {
+      this.#think(undefined);
+      this.#first = true;
+    }
   }
 
   /** Something is held back: an open block, or what may become one. */
@@ -108,6 +117,7 @@ export class Parser implements Block {
     else if (this.#edge === "none" || this.#grammar !== undefined) this.#sink.reasoning(text);
     else {
       this.#thinking = true;
+      this.#first = false;
       this.#thought.beginSplit();
       this.#read(this.#held === "" ? text : this.#held + text);
     }
@@ -128,6 +138,7 @@ export class Parser implements Block {
     if (this.#grammar !== undefined) this.#read(this.#run());
     if (this.#held !== "") this.#read(this.#held);
     if (this.#thinking) this.#thought.end("");
+    if (this.#first && this.#thought.begun && this.repairs) this.#sink.unclosed?.();
     if (!this.#blockSinceText && this.#space !== "") this.#sink.content(this.#space);
     this.#space = "";
   }
@@ -143,6 +154,7 @@ export class Parser implements Block {
     if (found.envelope !== undefined) return this.#open(found.envelope, found.length, text.slice(found.at));
     if (found.closed) {
       this.#thinking = false;
+      this.#first = false;
       this.#behindThought = true;
       return text.slice(found.at);
     }
@@ -165,8 +177,10 @@ export class Parser implements Block {
     }
     const from = at;
     const { anywhere, stops } = this.#options.openings;
-    while ((at = this.#spans.read(text, at, text.length, stops)) < text.length) {
-      const found = this.#spans.inCode ? undefined : this.#match(anywhere, text, at);
+    for (;;) {
+      at = this.#spans.read(text, at, text.length, stops);
+      if (at === text.length) break;
+      const found = this.#match(anywhere, text, at);
       if (found === PARTIAL) {
         this.#emit(text, from, at);
         this.#held = text.slice(at);
@@ -229,6 +243,7 @@ export class Parser implements Block {
 
   #open(envelope: Envelope, skip: number, text: string): string {
     this.weak = envelope.weak;
+    this.#certain = !envelope.weak && !envelope.always && envelope.where === "anywhere" && !this.#thinking;
     this.#inThought = this.#thinking;
     this.#named = false;
     this.#calls = [];
@@ -272,7 +287,8 @@ export class Parser implements Block {
   #break(): void {
     const raw = this.#cursor.text();
     this.#grammar = undefined;
-    if (this.#named) this.#sink.failed();
+    // Cut off before its name, or a tag and nothing behind it.
+    if (this.#named || (this.#certain && this.#cursor.atEnd)) this.#sink.failed();
     if (this.#thinking) {
       this.#thought.take(raw);
       return;
@@ -332,6 +348,7 @@ export class Parser implements Block {
   #endThought(): void {
     this.#thought.end("");
     this.#thinking = false;
+    this.#first = false;
     this.#edge = "after";
   }
 

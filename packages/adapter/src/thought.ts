@@ -18,7 +18,9 @@ const CLOSE = Symbol("close");
 
 /** What ends a thought. */
 interface Ends {
-  readonly literals: LiteralSet<Envelope | typeof CLOSE>;
+  readonly anywhere: LiteralSet<Envelope | typeof CLOSE>;
+  /** A call in code is an example. */
+  readonly inCode: LiteralSet<typeof CLOSE>;
   readonly stops: Stops;
 }
 
@@ -34,7 +36,7 @@ export class Thought {
   readonly #openings: Openings;
   readonly #sink: ThoughtSink;
   #ends: Ends;
-  /** Where it shows code: a call there is an example. */
+  /** Where it shows code. */
   #spans = new CodeSpans();
   /** Tags of which a doubled one is swallowed, as long as nothing but whitespace was read. */
   #doubled: readonly string[] = [];
@@ -49,6 +51,11 @@ export class Thought {
     this.#openings = openings;
     this.#sink = sink;
     this.#ends = endsOf(openings, []);
+  }
+
+  /** Reasoning was handed out in this choice. */
+  get begun(): boolean {
+    return this.#begun;
   }
 
   /** Begins a thought: with these tags, or, when the opening tag was in the prompt, with any of the dialect's. */
@@ -77,10 +84,12 @@ export class Thought {
     let at = this.#blank ? this.#skipBlank(text, ended) : 0;
     if (this.#blank) return { at, length: 0 };
     const from = at;
-    const { literals, stops } = this.#ends;
-    while ((at = this.#spans.read(text, at, text.length, stops)) < text.length) {
-      const found = literals.match(text, at, ended);
-      if (found === undefined || (found !== PARTIAL && found.value !== CLOSE && this.#spans.inCode)) {
+    const { anywhere, inCode, stops } = this.#ends;
+    for (;;) {
+      at = this.#spans.read(text, at, text.length, stops);
+      if (at === text.length) break;
+      const found = (this.#spans.inCode ? inCode : anywhere).match(text, at, ended);
+      if (found === undefined) {
         at++;
         this.#spans.step();
         continue;
@@ -156,13 +165,16 @@ const kept = new WeakMap<Openings, Map<string, Ends>>();
 
 function endsOf(openings: Openings, thinks: readonly ThinkTags[]): Ends {
   const key = thinks.map(({ close }) => close).join(" ");
-  let all = kept.get(openings);
-  if (all === undefined) kept.set(openings, (all = new Map()));
-  let ends = all.get(key);
-  if (ends === undefined) {
-    const closes = thinks.map(({ close }) => [close, CLOSE] as const);
-    const literals = new LiteralSet<Envelope | typeof CLOSE>([...closes, ...openings.endsThought]);
-    all.set(key, (ends = { literals, stops: stopsFor(literals) }));
-  }
+  const all = kept.get(openings) ?? new Map<string, Ends>();
+  kept.set(openings, all);
+  const ends = all.get(key) ?? createEnds(openings, thinks);
+  all.set(key, ends);
   return ends;
+}
+
+function createEnds({ endsThought }: Openings, thinks: readonly ThinkTags[]): Ends {
+  const closes = thinks.map(({ close }) => [close, CLOSE] as const);
+  const anywhere = new LiteralSet<Envelope | typeof CLOSE>([...closes, ...endsThought]);
+  const inCode = new LiteralSet(closes);
+  return { anywhere, inCode, stops: stopsFor(anywhere, inCode) };
 }

@@ -1,5 +1,5 @@
 import type { Cursor } from "../cursor.ts";
-import { type Answer, MORE, NO, stopsAt, YES } from "../cursor.ts";
+import { type Answer, isSpace, MORE, NO, stopsAt, YES } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope, type Lookahead } from "../dialect.ts";
 import { readPythonCall } from "../python-calls.ts";
 import { jsonCalls } from "./json-calls.ts";
@@ -9,6 +9,7 @@ const nameStops = stopsAt(" \t\r\n()[]{}<>=,;:'\"`\\/!?*&^%$#@~|+");
 const structure = stopsAt("()[]{}'\"");
 const MAX_NAME = 256;
 const MAX_DEPTH = 256;
+const MAX_INDENT = 16;
 
 /** Reads `name(...)`, from the name to the closing parenthesis. */
 export function* pythonCall(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
@@ -102,7 +103,7 @@ export const pythonLines: Body = { starts: [], read: pythonCall };
 /** May a list of calls begin here: a bracket, the name of a declared tool, a parenthesis? */
 const isPythonList: Lookahead = (text, at, tools, ended): Answer => {
   let from = at + 1;
-  while (from < text.length && from < at + 16 && " \n\r\t".includes(text[from]!)) from++;
+  while (from < at + MAX_INDENT && isSpace(text.charCodeAt(from))) from++;
   let end = from;
   while (end < text.length && end - from <= MAX_NAME && !(nameStops[text.charCodeAt(end)] === 1)) end++;
   if (end === text.length && !ended && end - from <= MAX_NAME) {
@@ -110,7 +111,7 @@ const isPythonList: Lookahead = (text, at, tools, ended): Answer => {
     for (const name of tools.keys()) if (name.startsWith(begun)) return MORE;
     return NO;
   }
-  return text[end] === "(" && tools.has(text.slice(from, end)) ? YES : NO;
+  return end > from && text.charCodeAt(end) === 0x28 && tools.has(text.slice(from, end)) ? YES : NO;
 };
 
 /** A list of Python calls in the text: only declared names. */
