@@ -1,7 +1,9 @@
 import type { ToolCall } from "./call.ts";
+import { ContentTail } from "./content-tail.ts";
 import { createEngineCalls, type EngineCalls } from "./engine-calls.ts";
 import { trueFinish } from "./finish-reason.ts";
 import { Parser, type ParserOptions, type Sink } from "./parser.ts";
+import { RawChoice } from "./raw-choice.ts";
 import { createReasoningDetails, type ReasoningDetails, reasoningOf } from "./reasoning-of.ts";
 import { callKey } from "./same-call.ts";
 
@@ -14,8 +16,12 @@ export type Piece =
 export interface CallWatch {
   /** A call is about to leave; throws to keep it, and the rest of the reply, back. */
   call(call: ToolCall): void;
-  /** A call was begun, and its text is content now. */
+  /** A call was begun, or its end came without its beginning, and its text is content now. */
   failed(dialect: string): void;
+  /** A choice began inside a thought and ended by itself without leaving it: all of it is reasoning. */
+  unclosed?(dialect: string): void;
+  /** Where this is given, the text of each choice is gathered, and handed over at its end; not if the reply broke off. */
+  ended?(raw: RawChoice): void;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -58,6 +64,9 @@ export class Choice implements Sink {
   readonly #options: ParserOptions;
   readonly #watch: CallWatch;
   readonly #details: ReasoningDetails | undefined;
+  readonly #tail: ContentTail | undefined;
+  readonly #raw: RawChoice | undefined;
+  #failed = false;
   #engine: EngineCalls | undefined;
   /** The engine splits the reasoning off by itself, and this is in it. */
   #split = false;
@@ -69,6 +78,8 @@ export class Choice implements Sink {
     this.#watch = watch;
     this.#parser = new Parser(options, this);
     this.#details = streamed ? createReasoningDetails() : undefined;
+    this.#tail = options.openings.closers.length > 0 ? new ContentTail() : undefined;
+    this.#raw = watch.ended === undefined ? undefined : new RawChoice();
   }
 
   /** Something is held back until it is complete. */
@@ -124,6 +135,7 @@ export class Choice implements Sink {
         this.#split = false;
         this.#parser.endReasoning();
       }
+      this.#raw?.add(content);
       this.#parser.push(content);
     }
     if (part.tool_calls !== undefined && part.tool_calls !== null) this.#readCalls(part.tool_calls);
@@ -144,14 +156,27 @@ export class Choice implements Sink {
       const { calls, leftovers } = this.#engine.end(finish);
       for (const call of calls) this.#add(call, "engine");
       for (const { raw } of leftovers) {
-        this.#watch.failed("engine");
+        this.#fail("engine");
+        this.#raw?.add(raw);
         if (raw !== "") this.content(raw);
       }
+    }
+    this.#lookBack();
+    if (finish !== undefined && this.#raw !== undefined) {
+      this.#raw.finish = finish;
+      this.#watch.ended?.(this.#raw);
     }
     return finish === undefined ? undefined : trueFinish(finish, this.#calls > 0);
   }
 
+  /** A closing tag at the end of a content without calls: the head of a call was lost on its way. */
+  #lookBack(): void {
+    if (this.#calls > 0 || this.#failed || this.#tail === undefined) return;
+    if (this.#tail.endsWith(this.#options.openings.closers)) this.failed();
+  }
+
   content(text: string): void {
+    this.#tail?.add(text);
     this.pieces.push({ kind: "content", text });
   }
 
@@ -164,7 +189,17 @@ export class Choice implements Sink {
   }
 
   failed(): void {
-    this.#watch.failed(this.#options.dialect);
+    this.#fail(this.#options.dialect);
+  }
+
+  unclosed(): void {
+    this.#watch.unclosed?.(this.#options.dialect);
+  }
+
+  #fail(dialect: string): void {
+    this.#failed = true;
+    this.#raw?.outcomes.add("failed");
+    this.#watch.failed(dialect);
   }
 
   /** Some engines parse a call and leave its text in the content: it is one call. */
@@ -179,6 +214,7 @@ export class Choice implements Sink {
       }
     }
     this.#watch.call(call);
+    this.#raw?.outcomes.add(call.outcome);
     this.#seen[source].push(call);
     this.#calls++;
     this.pieces.push({ kind: "call", call });

@@ -55,6 +55,8 @@ export interface Envelope {
   /** Is looked for also when the request has no tools (tokens at the end of a turn, channels). */
   readonly always: boolean;
   readonly lookahead: Lookahead | undefined;
+  /** Its literals are closing tags: a reply without calls that ends with one has lost the head of a call. */
+  readonly isCloser: boolean;
   readonly grammar: Grammar;
 }
 
@@ -67,6 +69,7 @@ export function defineEnvelope(envelope: Pick<Envelope, "grammar"> & Partial<Omi
     endsThought: false,
     always: false,
     lookahead: undefined,
+    isCloser: false,
     ...envelope,
   };
 }

@@ -60,7 +60,7 @@ function createOpenings({ envelopes, thinks }: Dialect, extract: boolean): Openi
 }
 
 function closersOf(envelopes: readonly Envelope[], thinks: readonly ThinkTags[]): string[] {
-  const closers = envelopes.filter(({ closes }) => closes).flatMap(({ opens }) => opens);
+  const closers = envelopes.filter(({ isCloser }) => isCloser).flatMap(({ opens }) => opens);
   return closers.filter((closer) => thinks.every(({ close }) => close !== closer));
 }
 

@@ -288,7 +288,7 @@ export class Parser implements Block {
     const raw = this.#cursor.text();
     this.#grammar = undefined;
     // Cut off before its name, or a tag and nothing behind it.
-    if (this.#named || (this.#certain && this.#cursor.atEnd)) this.#sink.failed();
+    if (this.#named || (this.#certain && this.#cursor.ended)) this.#sink.failed();
     if (this.#thinking) {
       this.#thought.take(raw);
       return;

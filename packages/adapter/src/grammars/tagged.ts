@@ -1,5 +1,5 @@
-import { MORE } from "../cursor.ts";
 import type { Cursor } from "../cursor.ts";
+import { MORE } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
 import { turnEnd } from "./turn-ends.ts";
@@ -79,6 +79,7 @@ export function strays(...literals: readonly string[]): Envelope {
   return defineEnvelope({
     opens: literals,
     where: "after",
+    isCloser: true,
     // biome-ignore lint/correctness/useYield: the literal is all there is to read
     *grammar() {
       return true;
