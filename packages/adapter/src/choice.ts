@@ -1,3 +1,4 @@
+import type { ReplyEvent } from "@signalbox/protocol";
 import type { ToolCall } from "./call.ts";
 import { ContentTail } from "./content-tail.ts";
 import { createEngineCalls, type EngineCalls } from "./engine-calls.ts";
@@ -27,23 +28,41 @@ export interface CallWatch {
 type Fields = Readonly<Record<string, unknown>>;
 const noFields: Fields = {};
 
-/** Is what came out just the text of the delta, in the same field? */
+/** So many events are kept as they came: more are a call, mostly. */
+const maxKept = 16;
+
+/** Members that are read, and told anew. Content is, too, where it is text. */
+const readMembers = new Set(["role", "reasoning_content", "reasoning", "reasoning_details", "tool_calls"]);
+
+/** The members of a delta that are neither text nor calls: a refusal, audio, the parts of a content that is a list. */
+export function othersOf(delta: Fields): Fields | undefined {
+  let others: Record<string, unknown> | undefined;
+  for (const key in delta) {
+    const value = delta[key];
+    if (value === null || readMembers.has(key) || (key === "content" && typeof value === "string")) continue;
+    others ??= {};
+    others[key] = value;
+  }
+  return others;
+}
+
+/** Is what came out just the text of the delta, behind that of the deltas before it, in the same field? */
 function saysOnly(
   { content, reasoning_content, reasoning, reasoning_details }: Fields,
   pieces: readonly Piece[],
+  before: string,
 ): boolean {
   if (reasoning !== undefined || reasoning_details !== undefined) return false;
   const [piece] = pieces;
-  if (piece === undefined) return !content && !reasoning_content;
+  if (piece === undefined) return (!content || typeof content !== "string") && !reasoning_content && before === "";
   if (pieces.length > 1 || piece.kind === "call") return false;
-  return piece.kind === "content"
-    ? piece.text === content && !reasoning_content
-    : piece.text === reasoning_content && !content;
+  if (piece.kind === "reasoning") return piece.text === reasoning_content && !content && before === "";
+  return !reasoning_content && (before === "" ? piece.text === content : piece.text === `${before}${content ?? ""}`);
 }
 
-/** Fields that OpenAI's messages do not have, or nulls in their place. */
-function isUntidyMessage({ tool_calls, reasoning_content }: Fields): boolean {
-  return (Array.isArray(tool_calls) && tool_calls.length > 0) || tool_calls === null || reasoning_content === null;
+/** In OpenAI's shape: nothing of the engine's own, and no nulls or empty lists where OpenAI has nothing. */
+function isTidyMessage({ role, tool_calls, reasoning_content }: Fields): boolean {
+  return typeof role === "string" && tool_calls === undefined && reasoning_content !== null;
 }
 
 /** One choice of a reply, whole or in deltas: what the engine split off, and what is in its text, in one shape. */
@@ -57,9 +76,16 @@ export class Choice implements Sink {
   finish: string | undefined;
   /** A role leaves with the first delta, and with no other. */
   role: "due" | "told" = "due";
-  /** Of deltas whose text is held back. */
-  logprobs: unknown;
+  /** Of deltas whose text is held back: they leave with the next one. */
+  logprobs: Record<string, unknown> | undefined;
+  readonly index: number;
+  /** Events whose text is held back, as they came: if it is text in the end, they may leave so. */
+  readonly #kept: ReplyEvent[] = [];
+  #keptText = "";
+  #keptRole = false;
   #calls = 0;
+  /** What calls were before `tool_calls`: an engine of today sends it only to who asks so. */
+  #hasFunctionCall = false;
   readonly #parser: Parser;
   readonly #options: ParserOptions;
   readonly #watch: CallWatch;
@@ -73,7 +99,8 @@ export class Choice implements Sink {
   /** Calls of one source, which may come again from the other: by what they do. */
   readonly #seen = { text: [] as ToolCall[], engine: [] as ToolCall[] };
 
-  constructor(options: ParserOptions, watch: CallWatch, streamed: boolean) {
+  constructor(options: ParserOptions, watch: CallWatch, streamed: boolean, index = 0) {
+    this.index = index;
     this.#options = options;
     this.#watch = watch;
     this.#parser = new Parser(options, this);
@@ -97,23 +124,79 @@ export class Choice implements Sink {
     const again = this.finished;
     this.#read(delta);
     this.finish = finish === undefined || again ? undefined : this.#end(finish);
-    const fine =
+    return (
       !again &&
       this.finish === finish &&
       this.logprobs === undefined &&
-      saysOnly(delta, this.pieces) &&
-      this.#isTidy(json, delta);
-    if (fine && delta.role !== undefined) this.role = "told";
-    return fine;
+      saysOnly(delta, this.pieces, this.#keptText) &&
+      this.#isTidy(json, delta)
+    );
   }
 
   /** No nulls that say nothing, no role that was told, no fields of other shapes. */
   #isTidy(json: Fields, delta: Fields): boolean {
-    if (this.#details === undefined) return json.delta === undefined && !isUntidyMessage(delta);
+    if (json.index !== this.index) return false;
+    if (this.#details === undefined) return json.delta === undefined && isTidyMessage(delta);
     const { role } = delta;
     if (role === undefined ? delta.content === null || this.role === "due" : role === null || this.role === "told")
       return false;
-    return json.message === undefined && delta.reasoning_content !== null && delta.tool_calls === undefined;
+    if (json.delta !== delta || json.message !== undefined) return false;
+    return delta.reasoning_content !== null && delta.tool_calls === undefined;
+  }
+
+  /**
+   * Keeps an event whose text is held back, to let it leave as it came if that turns out to be nothing but text.
+   * False = that is not possible.
+   */
+  keep(json: Fields, event: ReplyEvent): boolean {
+    const delta = (json.delta ?? noFields) as Fields;
+    const { content, reasoning_content, reasoning, role } = delta;
+    if (typeof content !== "string" || content === "" || reasoning_content || reasoning !== undefined) return false;
+    if (this.pieces.length > 0 || this.finish !== undefined || this.#kept.length === maxKept) return false;
+    if (!this.#isTidy(json, delta)) return false;
+    this.#kept.push(event);
+    this.#keptText += content;
+    if (role !== undefined) {
+      this.role = "told";
+      this.#keptRole = true;
+    }
+    return true;
+  }
+
+  /** Lets an event leave as it came, and those before it that were kept. */
+  leave(json: Fields, event: ReplyEvent, out: ReplyEvent[]): void {
+    this.pieces = [];
+    if ((json.delta as Fields).role !== undefined) this.role = "told";
+    if (this.#kept.length > 0) {
+      for (const kept of this.#kept) out.push(kept);
+      this.#forget();
+    }
+    out.push(event);
+  }
+
+  /** What came of the events that were kept leaves in another way: only their logprobs are still to be told. */
+  drop(): void {
+    if (this.#kept.length === 0) return;
+    for (const { json } of this.#kept) this.addLogprobs((json as { choices: [Fields] }).choices[0].logprobs);
+    if (this.#keptRole) this.role = "due";
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#kept.length = 0;
+    this.#keptText = "";
+    this.#keptRole = false;
+  }
+
+  addLogprobs(logprobs: unknown): void {
+    if (typeof logprobs !== "object" || logprobs === null) return;
+    this.logprobs ??= {};
+    for (const [key, value] of Object.entries(logprobs)) {
+      const before = this.logprobs[key];
+      if (!Array.isArray(value)) this.logprobs[key] = value;
+      else if (!Array.isArray(before)) this.logprobs[key] = [...(value as unknown[])];
+      else for (const one of value as unknown[]) before.push(one);
+    }
   }
 
   /** The end of the choice: what was held back comes out. */
@@ -139,6 +222,7 @@ export class Choice implements Sink {
       this.#parser.push(content);
     }
     if (part.tool_calls !== undefined && part.tool_calls !== null) this.#readCalls(part.tool_calls);
+    if (part.function_call) this.#hasFunctionCall = true;
   }
 
   #readCalls(toolCalls: unknown): void {
@@ -166,7 +250,8 @@ export class Choice implements Sink {
       this.#raw.finish = finish;
       this.#watch.ended?.(this.#raw);
     }
-    return finish === undefined ? undefined : trueFinish(finish, this.#calls > 0);
+    if (finish === undefined || (finish === "function_call" && this.#hasFunctionCall)) return finish;
+    return trueFinish(finish, this.#calls > 0);
   }
 
   /** A closing tag at the end of a content without calls: the head of a call was lost on its way. */

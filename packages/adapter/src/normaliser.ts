@@ -1,7 +1,7 @@
 import { ReplyEvent } from "@signalbox/protocol";
 import type { ToolCall } from "./call.ts";
 import { createCallId } from "./call-id.ts";
-import { type CallWatch, Choice, type Piece } from "./choice.ts";
+import { type CallWatch, Choice, othersOf, type Piece } from "./choice.ts";
 import { type DialectName, dialects } from "./dialects.ts";
 import { openingsOf } from "./openings.ts";
 import type { ParserOptions } from "./parser.ts";
@@ -24,6 +24,7 @@ export interface NormaliserOptions {
 }
 
 type Fields = Record<string, unknown>;
+const noFields: Fields = {};
 
 /**
  * Makes one reply of chat completions what OpenAI's would be, whatever engine and model wrote it: calls and thoughts out
@@ -68,7 +69,7 @@ export class Normaliser {
     if (index === this.#lastIndex) return this.#last!;
     let choice = this.#choices.get(index);
     if (choice === undefined) {
-      choice = new Choice(this.#parser, this.#options.watch, this.#options.streamed);
+      choice = new Choice(this.#parser, this.#options.watch, this.#options.streamed, index);
       this.#choices.set(index, choice);
     }
     this.#last = choice;
@@ -87,17 +88,18 @@ export class Normaliser {
       out.push(event);
       return;
     }
+    const alone = choices.length === 1 && usage === undefined;
     for (const json of choices) {
       const choice = this.#choice(typeof json.index === "number" ? json.index : 0);
       const fine = choice.take(json);
-      if (fine && choices.length === 1 && usage === undefined) {
-        if (choice.pieces.length > 0) this.sent = true;
-        choice.pieces = [];
-        out.push(event);
+      if (alone && fine) {
+        if (choice.pieces.length > 0 || othersOf(json.delta as Fields) !== undefined) this.sent = true;
+        choice.leave(json, event, out);
         return;
       }
+      if (alone && choice.keep(json, event)) return;
       this.#base = baseOf(chunk);
-      this.#write(choice, restOf(json), out);
+      this.#write(choice, json, out);
     }
     if (usage !== undefined) this.#usage = usage;
   }
@@ -111,26 +113,29 @@ export class Normaliser {
 
   /** The stream was cut: what was held back comes out as it is. */
   cut(out: ReplyEvent[]): void {
-    for (const [index, choice] of this.#choices) {
+    for (const choice of this.#choices.values()) {
       if (choice.finished) continue;
       choice.end();
-      this.#write(choice, { index }, out);
+      this.#write(choice, noFields, out);
     }
   }
 
   /** Makes chunks of what a choice has to say: reasoning, content, calls and the end each in their own. */
-  #write(choice: Choice, rest: Fields, out: ReplyEvent[]): void {
+  #write(choice: Choice, json: Fields, out: ReplyEvent[]): void {
     const { pieces, finish } = choice;
     choice.pieces = [];
     choice.finish = undefined;
-    const { logprobs, ...others } = rest;
-    if (logprobs !== undefined && logprobs !== null) choice.logprobs = joinLogprobs(choice.logprobs, logprobs);
+    choice.drop();
+    choice.addLogprobs(json.logprobs);
     const deltas = deltasOf(pieces, choice);
+    const others = othersOf((json.delta ?? json.message ?? noFields) as Fields);
+    if (others !== undefined) deltas.push(others);
     if (deltas.length > 0) this.sent = true;
     if (finish !== undefined) deltas.push({});
     for (const [place, delta] of deltas.entries()) {
       const last = place === deltas.length - 1;
-      const own: Fields = { ...others, delta: choice.role === "due" ? { role: "assistant", ...delta } : delta };
+      const own = memberOf(choice, json);
+      own.delta = choice.role === "due" ? { role: "assistant", ...delta } : delta;
       choice.role = "told";
       if (choice.logprobs !== undefined) own.logprobs = choice.logprobs;
       choice.logprobs = undefined;
@@ -148,8 +153,11 @@ export class Normaliser {
       const choice = this.#choice(typeof json.index === "number" ? json.index : place);
       if (choice.take(json)) return json;
       changed = true;
-      const { delta: _, ...rest } = json;
-      return { ...rest, message: messageOf(json.message as Fields, choice.pieces), finish_reason: choice.finish };
+      const own = memberOf(choice, json);
+      own.message = messageOf((json.message ?? json.delta ?? noFields) as Fields, choice.pieces);
+      if (json.logprobs !== undefined) own.logprobs = json.logprobs;
+      own.finish_reason = choice.finish;
+      return own;
     });
     if (!changed) return event;
     return ReplyEvent.ofBody(Buffer.from(JSON.stringify({ ...baseOf(reply), choices, usage: reply.usage })));
@@ -169,17 +177,10 @@ function baseOf(chunk: Fields): Fields {
   return base;
 }
 
-function restOf({ delta: _, message: __, finish_reason: ___, ...rest }: Fields): Fields {
-  return rest;
-}
-
-function joinLogprobs(before: unknown, next: unknown): unknown {
-  if (typeof before !== "object" || before === null) return next;
-  const joined: Fields = { ...(before as Fields) };
-  for (const [key, value] of Object.entries(next as Fields)) {
-    joined[key] = Array.isArray(joined[key]) && Array.isArray(value) ? [...joined[key], ...value] : value;
-  }
-  return joined;
+/** The members of a choice that are not made anew; its index first. */
+function memberOf({ index }: Choice, json: Fields): Fields {
+  const { index: _, delta: __, message: ___, logprobs: ____, finish_reason: _____, ...rest } = json;
+  return { index, ...rest };
 }
 
 /** Neighbours of one kind in one delta. */
@@ -225,10 +226,10 @@ function messageOf(message: Fields, pieces: readonly Piece[]): Fields {
     else reasoning += piece.text;
   }
   const empty = calls.length > 0 || reasoning !== "" ? null : "";
-  const made: Fields = {
-    ...rest,
-    content: typeof was === "object" && was !== null ? was : content === "" ? empty : content,
-  };
+  const made: Fields = { role: "assistant", ...rest, content: content === "" ? empty : content };
+  // A list of parts was not looked into.
+  if (Array.isArray(was))
+    made.content = content === "" ? was : [...(was as unknown[]), { type: "text", text: content }];
   if (reasoning !== "") made.reasoning_content = reasoning;
   if (calls.length > 0) made.tool_calls = calls;
   return made;
