@@ -6,6 +6,7 @@ import { messagesOf } from "./request-view.ts";
 import type { ScriptReply } from "./script.ts";
 import { composeReasoning, composeSentences } from "./sentences.ts";
 import { type PlannedCall, planCalls } from "./tool-choice.ts";
+import { writtenCalls } from "./written-calls.ts";
 
 /** One choice with the pieces that a stream sends. */
 export interface Answer extends Choice {
@@ -32,6 +33,8 @@ export interface AnswerOptions {
   /** The model that answers, whatever name it was asked by; it decides on thinking. */
   readonly served: string;
   readonly seed: number;
+  /** The engine has a parser: without one, calls stay in the text as the model writes them. */
+  readonly parsesCalls: boolean;
 }
 
 function scripted(reply: ScriptReply): Draft {
@@ -80,9 +83,15 @@ function draft(request: InferenceRequest, options: AnswerOptions, index: number)
   if (last?.role === "tool") {
     return plain(`This is ${model} on a simulated ${kind.title}. The tool says: ${last.text.trim().slice(0, 400)}`);
   }
-  const calls = planCalls(request.body, kind.habits.enforcesToolChoice);
+  // Without a parser, `none` keeps an engine from parsing and not the model from calling.
+  const body = options.parsesCalls ? request.body : { ...request.body, tool_choice: "auto" };
+  const calls = planCalls(body, kind.habits.enforcesToolChoice);
   const thinks = /minimax/i.test(options.served);
-  if (calls.length > 0) return { ...plain("", thinks ? composeReasoning(asked) : ""), calls };
+  if (calls.length > 0) {
+    const reasoning = thinks ? composeReasoning(asked) : "";
+    if (!options.parsesCalls) return plain(writtenCalls(calls, options.served), reasoning);
+    return { ...plain("", reasoning), calls };
+  }
   const text = composeSentences(kind.title, model, asked, seed + index);
   if (begun !== "" && text.startsWith(begun)) return plain(text.slice(begun.length));
   return plain(text, thinks ? composeReasoning(asked) : "");

@@ -156,7 +156,8 @@ function openStream(job: Job): OpenStream {
 function answersFor(job: Job): readonly Answer[] {
   const { engine, request, model, answerName, script } = job;
   const served = model ?? answerName;
-  const options = { kind: engine.kind, model: answerName, served, seed: engine.state.options.seed };
+  const { seed, toolParser } = engine.state.options;
+  const options = { kind: engine.kind, model: answerName, served, seed, parsesCalls: toolParser };
   if (script !== undefined) return composeAnswers(request, options, script);
   const key =
     request.http.body.length > 16_384 ? undefined : `${request.endpoint}${request.http.body.toString("latin1")}`;

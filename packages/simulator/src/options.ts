@@ -27,7 +27,7 @@ export const SimulatorOptions = z.strictObject({
   seed: z.number().int().default(1),
   /** Asked for as `Authorization: Bearer`. */
   apiKey: z.string().min(1).optional(),
-  /** vLLM: started with a tool call parser. */
+  /** Started with a tool call parser; without one, calls stay in the text, and vLLM refuses `tool_choice: auto`. */
   toolParser: z.boolean().default(true),
 });
 export type SimulatorOptions = z.infer<typeof SimulatorOptions>;

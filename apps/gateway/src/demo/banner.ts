@@ -2,7 +2,7 @@ import { decide } from "@signalbox/router";
 import type { Config } from "../config/config.ts";
 import { openTeam } from "../teams/keys.ts";
 import type { DemoPool, ShownEngine } from "./pool.ts";
-import { curlLine, easyQuestion, hardQuestion, questionBody } from "./questions.ts";
+import { curlBody, curlLine, easyQuestion, hardQuestion, questionBody, toolBody } from "./questions.ts";
 
 export interface BannerFacts {
   readonly version: string;
@@ -37,7 +37,8 @@ export function banner({ version, pool, config, url, adminUrl, portNotes }: Bann
     `# 2. a hard one, streamed: ${destination(config, hardQuestion)}`,
     curlLine(url, hardQuestion, true),
     "",
-    ...killLines(pool, config, url),
+    ...(pool.callsTools ? toolLines(url) : []),
+    ...killLines(pool, config, url, pool.callsTools ? 4 : 3),
     "",
     "Every request shows below as one line. Ctrl-C stops everything.",
   ];
@@ -79,20 +80,33 @@ function destination(config: Config, question: string): string {
   return `goes to «${model}» on ${backends.join(" or ")}`;
 }
 
+function toolLines(url: string): string[] {
+  return [
+    "# 3. a question for a tool: the engine leaves thought and call in the text, and they come out clean",
+    curlBody(url, toolBody()),
+    "",
+  ];
+}
+
 /** How to end the engine that answered the hard question, and ask again. */
-function killLines(pool: DemoPool, config: Config, url: string): string[] {
+function killLines(pool: DemoPool, config: Config, url: string, number: number): string[] {
   const { backends, others } = route(config, hardQuestion);
   const engine = pool.engines.find(({ name }) => name === backends[0])!;
   const again = curlLine(url, hardQuestion, true);
   if (!others)
-    return [`# 3. there is no other engine that could take over from ${engine.name}: start a second one for that`];
+    return [
+      `# ${number}. there is no other engine that could take over from ${engine.name}: start a second one for that`,
+    ];
   if (engine.pid !== undefined)
-    return [`# 3. kill the engine that just answered, and ask again`, `kill ${engine.pid}; ${again}`];
+    return [`# ${number}. kill the engine that just answered, and ask again`, `kill ${engine.pid}; ${again}`];
   if (engine.simulated) {
     const kill = `curl -s -X PUT ${engine.address}/_sim/fault -d '{"kind":"refuse"}'`;
-    return ["# 3. let the engine that just answered refuse all connections, and ask again", `${kill}; ${again}`];
+    return [
+      `# ${number}. let the engine that just answered refuse all connections, and ask again`,
+      `${kill}; ${again}`,
+    ];
   }
   const which =
     backends.length === 1 ? `${engine.name} (${engine.address})` : "the engine that x-signalbox-backend named";
-  return [`# 3. stop ${which} the way you started it, and ask again`, again];
+  return [`# ${number}. stop ${which} the way you started it, and ask again`, again];
 }

@@ -49,7 +49,7 @@ async function startDemo(...args: string[]): Promise<Demo> {
   return demo;
 }
 
-/** The command under `# 1.`, `# 2.` or `# 3.`. */
+/** The command under `# 1.`, `# 2.` and so on. */
 function printedLine(demo: Demo, number: number): string {
   const lines = demo.output().split("\n");
   return lines[lines.findIndex((line) => line.startsWith(`# ${number}. `)) + 1]!;
@@ -91,7 +91,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test("the printed lines work: easy to small, hard to large, another engine after a kill, and Ctrl-C ends it all", async () => {
+test("the printed lines work: easy to small, hard to large, a call that was left in the text, another engine after a kill, and Ctrl-C ends it all", async () => {
   const demo = await startDemo("--simulated", "--any-port");
   expect(demo.output()).toContain("SIMULATED");
   expect(demo.output()).toMatch(/m2 +SGLang \(simulated\) +http:\/\/127\.0\.0\.1:\d+ +MiniMaxAI\/MiniMax-M2 +\d+/);
@@ -106,7 +106,21 @@ test("the printed lines work: easy to small, hard to large, another engine after
   expect(hard.body.trimEnd().endsWith("data: [DONE]")).toBe(true);
   await demo.shows(/✓ auto \(complex\) → large on m2/);
 
-  const afterKill = await paste(printedLine(demo, 3));
+  const tool = await paste(printedLine(demo, 3));
+  expect(tool).toMatchObject({ status: "200", model: "large", backend: "m2" });
+  const { choices } = JSON.parse(tool.body) as { choices: { message: Record<string, unknown> }[] };
+  expect(choices).toMatchObject([
+    {
+      finish_reason: "tool_calls",
+      message: {
+        content: null,
+        reasoning_content: expect.stringContaining("weather"),
+        tool_calls: [{ type: "function", function: { name: "get_weather", arguments: '{"city":"Lyon"}' } }],
+      },
+    },
+  ]);
+
+  const afterKill = await paste(printedLine(demo, 4));
   expect(afterKill).toMatchObject({ status: "200", model: "coder", backend: "coder" });
   expect(afterKill.body.trimEnd().endsWith("data: [DONE]")).toBe(true);
   await demo.shows(/✓ auto \(complex\) → coder on coder/);

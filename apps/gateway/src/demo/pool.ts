@@ -22,6 +22,8 @@ export interface ShownEngine {
 /** The engines behind the demo's gateway. */
 export interface DemoPool {
   readonly engines: readonly ShownEngine[];
+  /** The policy sends tools to a model that calls them. */
+  readonly callsTools: boolean;
   /** How they came to be chosen, and which ports were stepped over; lines for people. */
   readonly notes: readonly string[];
   /** The policy for them, with listeners. */
@@ -36,6 +38,7 @@ export function foundPool({ engines, others }: ScanResult): DemoPool | undefined
   const shown = draft.backends.map(({ name, engine }) => shownFound(name, engine));
   return {
     engines: shown,
+    callsTools: false,
     notes: [
       `${engines.length === 1 ? "This engine was" : "These engines were"} found on this host and will be used as they are.`,
       ...others.map(({ address, what }) => `(${address} ${what})`),
@@ -66,6 +69,7 @@ export async function simulatedDemoPool({ because, anyPort, reserved, onGone }: 
   });
   return {
     engines: pool.engines.map(shownSimulated),
+    callsTools: true,
     notes: [
       `${because} These four are SIMULATED: they have the wire format and the pace of`,
       "the real ones, and made-up answers.",

@@ -3,11 +3,12 @@ import type { RunningEngine } from "./simulated-pool.ts";
 /** The policy of the demo's simulated pool: easy questions to the small models, all else to the large one, and any engine may die. */
 export function simulatedPolicy(engines: readonly RunningEngine[], listen: string, admin: string): string {
   const backends = engines.map(
-    ({ name, options, address }) => `  ${name}: { kind: ${options.kind}, url: "${address}" }`,
+    ({ name, options, address }) =>
+      `  ${name}: { kind: ${options.kind}, url: "${address}"${options.toolParser === false ? ", tool_parser: raw" : ""} }`,
   );
-  const on = (name: string): string => {
+  const on = (name: string, more = ""): string => {
     const engine = engines.find((one) => one.name === name)!;
-    return `{ backend: ${name}, model: ${JSON.stringify(engine.options.models[0])} }`;
+    return `{ backend: ${name}, model: ${JSON.stringify(engine.options.models[0])}${more} }`;
   };
   return `version: 1
 server: { listen: "${listen}", admin: "${admin}" }
@@ -15,7 +16,7 @@ backends:
 ${backends.join("\n")}
 models:
   large:
-    on: [${on("m2")}]
+    on: [${on("m2", ", dialect: minimax_m2")}]
     aliases: [MiniMaxAI/MiniMax-M2]
     context: 196k
     tools: true
@@ -40,6 +41,7 @@ models:
     strategy: ordered
     context: 4k
 routing:
+  - { name: tools, when: { has_tools: true }, use: large }
   - { name: easy, when: { complexity: simple, tokens: "< 2k" }, use: small }
   - { name: rest, use: large }
 # Engines are killed here on purpose, all but one of four perhaps, and faster than probes find out.

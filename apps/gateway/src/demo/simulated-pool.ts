@@ -23,6 +23,8 @@ const poolEngines: readonly PoolEngine[] = [
       tokensPerSecond: 90,
       firstTokenMs: 280,
       context: 196_608,
+      // Thoughts and calls stay in the text, as the model writes them.
+      toolParser: false,
     },
   },
   {
