@@ -205,7 +205,7 @@ function serverInfo(state: EngineState): Reply {
   return jsonReply(200, {
     model_path: model,
     served_model_name: model,
-    tool_call_parser: isMiniMax(model) ? "minimax-m2" : null,
+    tool_call_parser: state.options.toolParser && isMiniMax(model) ? "minimax-m2" : null,
     reasoning_parser: isMiniMax(model) ? "minimax-append-think" : null,
     context_length: state.context,
     max_running_requests: state.slots,
