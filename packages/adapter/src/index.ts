@@ -1,6 +1,7 @@
 export type { CallOutcome, ToolCall } from "./call.ts";
 export type { CallWatch } from "./choice.ts";
-export { type DialectName, dialectNames, findDialect } from "./dialects.ts";
+export { type Detection, type DialectReading, detectDialect, whyNot } from "./detect-dialect.ts";
+export { type DialectName, dialectNames, dialects, findDialect } from "./dialects.ts";
 export type { DenyCondition, DenyRule } from "./guard/deny-rule.ts";
 export {
   combinePolicies,

@@ -1,6 +1,7 @@
 import { check } from "./check.ts";
 import type { Command } from "./command.ts";
 import { demo } from "./demo.ts";
+import { dialect } from "./dialect.ts";
 import { explain } from "./explain.ts";
 import { keys } from "./keys.ts";
 import { scan } from "./scan.ts";
@@ -8,4 +9,4 @@ import { serve } from "./serve.ts";
 import { status } from "./status.ts";
 
 /** Every command of `signalbox`, in the order that help shows them. */
-export const commands = { serve, demo, scan, check, explain, status, keys } satisfies Record<string, Command>;
+export const commands = { serve, demo, scan, check, explain, dialect, status, keys } satisfies Record<string, Command>;
