@@ -1,44 +1,8 @@
-import { execFile, execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
-import path from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import type { FaultInput } from "@signalbox/simulator";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hashKey } from "../teams/keys.ts";
+import { missingPython, runPython } from "./python-client.ts";
 import { startTestGateway, type TestGateway } from "./test-gateway.ts";
-
-const run = promisify(execFile);
-
-const CLIENT_VERSION = "3.52.0";
-const cacheFolder = fileURLToPath(new URL("../../../../node_modules/.cache/", import.meta.url));
-const script = fileURLToPath(new URL("./openai_client.py", import.meta.url));
-
-/** Why the Python client cannot be tested here; undefined = it can. */
-function missing(): string | undefined {
-  try {
-    execFileSync("python3", ["-c", "import venv, ensurepip"], { stdio: "ignore" });
-    return undefined;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ENOENT" ? "no python3 on PATH" : "python3 has no venv module";
-  }
-}
-
-/** A Python with the client in an environment of its own, made once per version. */
-async function preparePython(): Promise<string> {
-  const environment = path.join(cacheFolder, `openai-python-${CLIENT_VERSION}`);
-  const python = path.join(environment, "bin", "python");
-  if (existsSync(python)) return python;
-  // Made beside its place and moved there whole, so that what is there is complete.
-  const draft = `${environment}-${process.pid}`;
-  await mkdir(cacheFolder, { recursive: true });
-  await run("python3", ["-m", "venv", draft]);
-  const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", `openai==${CLIENT_VERSION}`];
-  await run(path.join(draft, "bin", "python"), install);
-  await rename(draft, environment).catch(() => rm(draft, { recursive: true, force: true }));
-  return python;
-}
 
 const M2 = "MiniMaxAI/MiniMax-M2";
 const tools = [
@@ -70,7 +34,7 @@ interface Raised {
   readonly retry_after: string | null;
 }
 
-const reason = missing();
+const reason = missingPython();
 describe.skipIf(reason !== undefined)(
   `the official Python client${reason === undefined ? "" : ` (skipped: ${reason})`}`,
   () => {
@@ -90,18 +54,11 @@ models:
 teams: { few: { keys: ["${hashKey("key-few")}"], models: [org/team/small-model], limits: { requests: 1/min } } }
 `,
       });
-      const { stdout } = await run(await preparePython(), [script], {
-        env: {
-          PATH: process.env.PATH,
-          NO_PROXY: "127.0.0.1",
-          PYTHONUTF8: "1",
-          SIGNALBOX_BASE_URL: open.baseUrl,
-          SIGNALBOX_KEYED_URL: keyed.baseUrl,
-          SIGNALBOX_TOOLS: JSON.stringify(tools),
-        },
-        timeout: 60_000,
-      });
-      results = JSON.parse(stdout);
+      results = (await runPython("./openai_client.py", {
+        SIGNALBOX_BASE_URL: open.baseUrl,
+        SIGNALBOX_KEYED_URL: keyed.baseUrl,
+        SIGNALBOX_TOOLS: JSON.stringify(tools),
+      })) as typeof results;
     }, 180_000);
     afterAll(async () => {
       await open?.close();
