@@ -131,6 +131,11 @@ export class JsonSpan {
     );
   }
 
+  /** In the outermost array of what is judged: its elements are calls, or this is an answer. */
+  get #isList(): boolean {
+    return this.#judge !== undefined && this.#stack.length === 1 && this.#stack[0] === OPEN_BRACKET;
+  }
+
   #structure(text: string, from: number): number {
     const code = text.charCodeAt(from);
     if (isSpace(code)) return from + 1;
@@ -148,6 +153,7 @@ export class JsonSpan {
       case OPEN_BRACE:
       case OPEN_BRACKET:
         if (this.#expects !== "value" || this.#stack.length === MAX_DEPTH) return false;
+        if (code === OPEN_BRACKET && this.#isList) return false;
         this.#stack.push(code);
         this.depth++;
         this.#expects = code === OPEN_BRACE ? "key" : "value";
@@ -180,7 +186,7 @@ export class JsonSpan {
 
   #begin(code: number): boolean {
     const isKey = this.#expects === "key";
-    if ((!isKey && this.#expects !== "value") || this.#stack.length === 0) return false;
+    if ((!isKey && this.#expects !== "value") || this.#stack.length === 0 || this.#isList) return false;
     if (code === QUOTE || code === APOSTROPHE) this.#quote = code;
     else if (code < 128 && wordTable[code] === 1) this.#inWord = true;
     else return false;
