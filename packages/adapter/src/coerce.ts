@@ -109,7 +109,7 @@ export function coerceText(text: string, schema: JsonSchema | undefined, root: J
 function asNumber(text: string, types: number): string | undefined {
   const allowsString = (types & bits.string) !== 0;
   // Where a string may stand, zeros in front are a code's.
-  const number = (types & bits.number) === 0 || allowsString && !isJsonNumber(text) ? undefined : jsonNumberOf(text);
+  const number = (types & bits.number) === 0 || (allowsString && !isJsonNumber(text)) ? undefined : jsonNumberOf(text);
   if (number === undefined || (types & bits.number) === bits.number) return number;
   // To JSON Schema 1.0 is an integer; where a string may stand it could be a version.
   const integer = allowsString ? /^-?[0-9]+$/ : /^-?[0-9]+(?:\.0+)?$/;
@@ -187,8 +187,7 @@ function typesOf(schema: unknown, walk: Walk): number {
 function namedTypes(type: unknown): number {
   const names = Array.isArray(type) ? (type as unknown[]) : [type];
   let types = 0;
-  for (const name of names)
-    types |= (typeof name === "string" ? typesNamed(name) : undefined) ?? unsaid;
+  for (const name of names) types |= (typeof name === "string" ? typesNamed(name) : undefined) ?? unsaid;
   return types;
 }
 

@@ -58,6 +58,8 @@ export interface Envelope {
   /** Its literals are closing tags: a reply without calls that ends with one has lost the head of a call. */
   readonly isCloser: boolean;
   readonly grammar: Grammar;
+  /** What people call it, where no literal says it. */
+  readonly about?: string;
 }
 
 /** Declares an envelope. Strong, anywhere in prose, unless told. */

@@ -77,9 +77,7 @@ export const functools: Envelope = tagged({
 });
 
 /** A dialect whose calls may also stand in a fence that is the whole content. */
-export function defineDialect(
-  dialect: Pick<Dialect, "title" | "models" | "example"> & Partial<Dialect>,
-): Dialect {
+export function defineDialect(dialect: Pick<Dialect, "title" | "models" | "example"> & Partial<Dialect>): Dialect {
   const envelopes = dialect.envelopes ?? [];
   return {
     aliases: [],

@@ -1,6 +1,6 @@
+import { defineDialect, functionCallsTag, invokeShape, think } from "../envelopes.ts";
 import { strays } from "../grammars/tagged.ts";
 import { bareXmlCall, xmlCalls } from "../grammars/xml-calls.ts";
-import { defineDialect, functionCallsTag, invokeShape, think } from "../envelopes.ts";
 
 const shape = invokeShape();
 export const claudeXml = defineDialect({

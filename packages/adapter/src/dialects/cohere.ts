@@ -1,7 +1,7 @@
+import { defineDialect, endTokens } from "../envelopes.ts";
 import { framed } from "../grammars/bare.ts";
 import { jsonCalls } from "../grammars/json-calls.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
-import { defineDialect, endTokens } from "../envelopes.ts";
 
 const turnEnds = ["<|END_OF_TURN_TOKEN|>"];
 

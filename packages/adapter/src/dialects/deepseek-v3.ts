@@ -1,8 +1,12 @@
+import { defineDialect, endTokens } from "../envelopes.ts";
 import { headedJson } from "../grammars/headed-json.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
-import { defineDialect, endTokens } from "../envelopes.ts";
 
-const tokens = (name: string): readonly string[] => [`<｜tool▁${name}｜>`, `<|tool▁${name}|>`, `<|tool_${name.replace("▁", "_")}|>`];
+const tokens = (name: string): readonly string[] => [
+  `<｜tool▁${name}｜>`,
+  `<|tool▁${name}|>`,
+  `<|tool_${name.replace("▁", "_")}|>`,
+];
 
 /** The name stands in front of the separator (V3.1), or behind it on a line of its own (V3). */
 const call = headedJson({

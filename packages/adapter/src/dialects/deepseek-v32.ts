@@ -1,6 +1,6 @@
+import { defineDialect, endTokens, invokeShape } from "../envelopes.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
 import { bareXmlCall, type XmlShape, xmlCalls } from "../grammars/xml-calls.ts";
-import { defineDialect, endTokens, invokeShape } from "../envelopes.ts";
 
 const marked = invokeShape("｜DSML｜");
 const unmarked = invokeShape();

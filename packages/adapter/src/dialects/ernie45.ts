@@ -1,6 +1,6 @@
-import { jsonCalls } from "../grammars/json-calls.ts";
-import { framed } from "../grammars/bare.ts";
 import { defineDialect, endTokens, toolCallTag } from "../envelopes.ts";
+import { framed } from "../grammars/bare.ts";
+import { jsonCalls } from "../grammars/json-calls.ts";
 
 export const ernie45 = defineDialect({
   title: "ERNIE 4.5",

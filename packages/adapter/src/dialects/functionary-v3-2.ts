@@ -1,5 +1,5 @@
-import { recipients } from "../grammars/recipients.ts";
 import { defineDialect, endTokens } from "../envelopes.ts";
+import { recipients } from "../grammars/recipients.ts";
 
 export const functionaryV32 = defineDialect({
   title: "Functionary v3.2",

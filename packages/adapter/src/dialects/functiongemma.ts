@@ -1,6 +1,6 @@
+import { defineDialect, endTokens } from "../envelopes.ts";
 import { gemmaCall } from "../grammars/gemma-call.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
-import { defineDialect, endTokens } from "../envelopes.ts";
 
 export const functiongemma = defineDialect({
   title: "FunctionGemma",

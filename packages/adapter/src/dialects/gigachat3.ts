@@ -1,6 +1,6 @@
+import { defineDialect, endTokens } from "../envelopes.ts";
 import { jsonCalls } from "../grammars/json-calls.ts";
 import { tagged } from "../grammars/tagged.ts";
-import { defineDialect, endTokens } from "../envelopes.ts";
 
 export const gigachat3 = defineDialect({
   title: "GigaChat 3",

@@ -1,6 +1,6 @@
+import { defineDialect, endTokens, toolCallTag } from "../envelopes.ts";
 import { keyValueCalls } from "../grammars/key-values.ts";
 import { strays } from "../grammars/tagged.ts";
-import { defineDialect, endTokens, toolCallTag } from "../envelopes.ts";
 
 export const glm45 = defineDialect({
   title: "GLM keys and values",
@@ -11,6 +11,5 @@ export const glm45 = defineDialect({
     strays("</tool_call>"),
     endTokens(["<|user|>", "<|observation|>", "<|endoftext|>"]),
   ],
-  example:
-    "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Lyon</arg_value>\n</tool_call>",
+  example: "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Lyon</arg_value>\n</tool_call>",
 });

@@ -1,5 +1,5 @@
-import { jsonCalls } from "../grammars/json-calls.ts";
 import { defineDialect, endTokens, functionCallTag, openJsonTags, toolCallTag } from "../envelopes.ts";
+import { jsonCalls } from "../grammars/json-calls.ts";
 
 export const granite = defineDialect({
   title: "Granite",

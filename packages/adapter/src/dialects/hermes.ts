@@ -1,6 +1,14 @@
+import {
+  bareJson,
+  defineDialect,
+  endTokens,
+  functionCallTag,
+  openJsonTags,
+  toolCallTag,
+  toolsTag,
+} from "../envelopes.ts";
 import { jsonCalls } from "../grammars/json-calls.ts";
 import { strays } from "../grammars/tagged.ts";
-import { bareJson, defineDialect, endTokens, functionCallTag, openJsonTags, toolCallTag, toolsTag } from "../envelopes.ts";
 
 export const hermes = defineDialect({
   title: "Hermes JSON",

@@ -1,6 +1,6 @@
+import { defineDialect, endTokens, toolCallsTag } from "../envelopes.ts";
 import { framed } from "../grammars/bare.ts";
 import { jsonCalls } from "../grammars/json-calls.ts";
-import { defineDialect, endTokens, toolCallsTag } from "../envelopes.ts";
 
 export const hunyuanA13b = defineDialect({
   title: "Hunyuan A13B JSON array",

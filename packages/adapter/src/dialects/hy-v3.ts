@@ -1,6 +1,6 @@
+import { defineDialect, endTokens } from "../envelopes.ts";
 import { hunyuanCalls } from "../grammars/key-values.ts";
 import { tagged } from "../grammars/tagged.ts";
-import { defineDialect, endTokens } from "../envelopes.ts";
 
 export const hyV3 = defineDialect({
   title: "Hunyuan v3 keys and values",

@@ -1,5 +1,5 @@
-import { jsonCalls } from "../grammars/json-calls.ts";
 import { defineDialect, endTokens, toolCallsTag } from "../envelopes.ts";
+import { jsonCalls } from "../grammars/json-calls.ts";
 
 export const jamba = defineDialect({
   title: "Jamba JSON array",

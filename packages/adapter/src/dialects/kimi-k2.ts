@@ -1,6 +1,6 @@
+import { defineDialect, endTokens } from "../envelopes.ts";
 import { eatenKimi, kimiCall, kimiEnds } from "../grammars/kimi-calls.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
-import { defineDialect, endTokens } from "../envelopes.ts";
 
 export const kimiK2 = defineDialect({
   title: "Kimi K2",

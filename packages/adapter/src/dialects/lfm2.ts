@@ -1,6 +1,6 @@
+import { defineDialect, endTokens } from "../envelopes.ts";
 import { pythonicCalls, pythonLines } from "../grammars/pythonic.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
-import { defineDialect, endTokens } from "../envelopes.ts";
 
 export const lfm2 = defineDialect({
   title: "LFM2 Python calls",

@@ -1,6 +1,6 @@
+import { bareJson, defineDialect, endTokens } from "../envelopes.ts";
 import { jsonCalls } from "../grammars/json-calls.ts";
 import { tagged } from "../grammars/tagged.ts";
-import { bareJson, defineDialect, endTokens } from "../envelopes.ts";
 
 export const llama3Json = defineDialect({
   title: "Llama 3 JSON",

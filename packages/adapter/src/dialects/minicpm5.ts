@@ -1,5 +1,5 @@
-import { bareXmlCall } from "../grammars/xml-calls.ts";
 import { defineDialect, endTokens } from "../envelopes.ts";
+import { bareXmlCall } from "../grammars/xml-calls.ts";
 
 export const minicpm5 = defineDialect({
   title: "MiniCPM5 XML",

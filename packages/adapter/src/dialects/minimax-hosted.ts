@@ -1,9 +1,9 @@
+import { defineDialect, toolCallsTag, toolCallTag } from "../envelopes.ts";
 import { arrowCalls } from "../grammars/arrow-calls.ts";
 import { nameArguments } from "../grammars/headed-json.ts";
 import { jsonCalls } from "../grammars/json-calls.ts";
 import { tagged } from "../grammars/tagged.ts";
 import { toolAsTag } from "../grammars/tool-as-tag.ts";
-import { defineDialect, toolCallsTag, toolCallTag } from "../envelopes.ts";
 
 /** What hosted MiniMax models leave in the text instead of a call. */
 export const minimaxHosted = defineDialect({

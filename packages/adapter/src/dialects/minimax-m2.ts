@@ -1,6 +1,6 @@
+import { defineDialect, endTokens, invokeShape } from "../envelopes.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
 import { bareXmlCall, xmlCalls } from "../grammars/xml-calls.ts";
-import { defineDialect, endTokens, invokeShape } from "../envelopes.ts";
 import { minimaxHosted } from "./minimax-hosted.ts";
 
 const shape = invokeShape();

@@ -1,6 +1,6 @@
+import { defineDialect, endTokens } from "../envelopes.ts";
 import { nestedTags } from "../grammars/nested-tags.ts";
 import { strays } from "../grammars/tagged.ts";
-import { defineDialect, endTokens } from "../envelopes.ts";
 
 export const minimaxM3 = defineDialect({
   title: "MiniMax-M3 nested tags",

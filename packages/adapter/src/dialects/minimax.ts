@@ -1,5 +1,5 @@
-import { jsonCalls } from "../grammars/json-calls.ts";
 import { defineDialect, endTokens, toolCallsTag } from "../envelopes.ts";
+import { jsonCalls } from "../grammars/json-calls.ts";
 
 /** MiniMax-M1: one JSON object a line. */
 export const minimax = defineDialect({

@@ -1,7 +1,7 @@
+import { defineDialect, endTokens } from "../envelopes.ts";
 import { headedJson } from "../grammars/headed-json.ts";
 import { jsonCalls } from "../grammars/json-calls.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
-import { defineDialect, endTokens } from "../envelopes.ts";
 
 /** `N[ARGS]{}`, with an id or without; some tokenizers drop `[ARGS]`. */
 const compactCall = headedJson({

@@ -1,5 +1,5 @@
-import { pythonLines } from "../grammars/pythonic.ts";
 import { defineDialect, endTokens, functionCallsTag } from "../envelopes.ts";
+import { pythonLines } from "../grammars/pythonic.ts";
 
 export const olmo3 = defineDialect({
   title: "Olmo 3 Python lines",

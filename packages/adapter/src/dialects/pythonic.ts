@@ -1,6 +1,6 @@
+import { defineDialect, endTokens } from "../envelopes.ts";
 import { barePythonic, pythonicCalls } from "../grammars/pythonic.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
-import { defineDialect, endTokens } from "../envelopes.ts";
 
 export const pythonic = defineDialect({
   title: "Python calls",

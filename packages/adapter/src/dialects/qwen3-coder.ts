@@ -1,11 +1,21 @@
+import { defineDialect, endTokens, functionShape, toolCallTag } from "../envelopes.ts";
+import { jsonCalls } from "../grammars/json-calls.ts";
 import { strays } from "../grammars/tagged.ts";
 import { bareXmlCall, xmlCalls } from "../grammars/xml-calls.ts";
-import { jsonCalls } from "../grammars/json-calls.ts";
-import { defineDialect, endTokens, functionShape, toolCallTag } from "../envelopes.ts";
 
 export const qwen3Coder = defineDialect({
   title: "Qwen3-Coder XML",
-  aliases: ["qwen3_xml", "qwen3-coder", "qwen35", "qwen3.5", "step3p5", "mimo", "nemotron-3-nano", "nemotron_v3", "nemotron_3"],
+  aliases: [
+    "qwen3_xml",
+    "qwen3-coder",
+    "qwen35",
+    "qwen3.5",
+    "step3p5",
+    "mimo",
+    "nemotron-3-nano",
+    "nemotron_v3",
+    "nemotron_3",
+  ],
   models: ["Qwen3-Coder", "Qwen3.5 and 3.6", "Nemotron Nano 3", "Step-3.5", "MiMo"],
   envelopes: [
     { ...toolCallTag(xmlCalls(functionShape), jsonCalls), endsThought: true },

@@ -1,6 +1,6 @@
+import { defineDialect, endTokens, functionShape } from "../envelopes.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
 import { bareXmlCall, xmlCalls } from "../grammars/xml-calls.ts";
-import { defineDialect, endTokens, functionShape } from "../envelopes.ts";
 
 export const seedOss = defineDialect({
   title: "Seed-OSS XML",
@@ -12,7 +12,6 @@ export const seedOss = defineDialect({
     endTokens(["<seed:eos>", "<seed:bos>"]),
   ],
   thinks: [{ open: "<seed:think>", close: "</seed:think>" }],
-  example:
-    "<seed:tool_call>\n<function=get_weather>\n<parameter=city>Lyon</parameter>\n</function>\n</seed:tool_call>",
+  example: "<seed:tool_call>\n<function=get_weather>\n<parameter=city>Lyon</parameter>\n</function>\n</seed:tool_call>",
   faults: ["vLLM needs the end of the thinking before it finds a call"],
 });

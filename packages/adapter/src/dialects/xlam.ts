@@ -1,6 +1,6 @@
+import { bareJson, defineDialect, endTokens, toolCallTag } from "../envelopes.ts";
 import { jsonCalls } from "../grammars/json-calls.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
-import { bareJson, defineDialect, endTokens, toolCallTag } from "../envelopes.ts";
 
 export const xlam = defineDialect({
   title: "xLAM JSON array",

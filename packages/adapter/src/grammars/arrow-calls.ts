@@ -64,12 +64,12 @@ function readArguments(body: string): { name: string; text: string }[] | undefin
     const found = argumentPattern.exec(body);
     if (found === null) return undefined;
     const [whole, name, quoted, bare = ""] = found;
-    texts.push({ name: name!, text: quoted === undefined ? bare.trim() : unescape(quoted) });
+    texts.push({ name: name!, text: quoted === undefined ? bare.trim() : unescaped(quoted) });
     at += whole.length;
   }
 }
 
-function unescape(quoted: string): string {
+function unescaped(quoted: string): string {
   try {
     return JSON.parse(`"${quoted.replaceAll("\n", "\\n")}"`) as string;
   } catch {

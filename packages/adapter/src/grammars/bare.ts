@@ -3,9 +3,11 @@ import { MORE, stopsAt, YES } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
 import { bareCall, bareCalls } from "./json-calls.ts";
+import { onlyTurnEnds } from "./turn-ends.ts";
 
 /** JSON calls as the whole content. The opening bracket belongs to the value. */
 export const bareJson: Envelope = defineEnvelope({
+  about: "JSON that is the whole content",
   where: "start",
   weak: true,
   lookahead: (text, at) => (text[at] === "{" || text[at] === "[" ? YES : 0),
@@ -83,10 +85,9 @@ export function fenced(envelopes: readonly Envelope[]): Envelope {
         for (; answer === MORE; answer = read.take(fence)) yield;
         if (answer === YES) {
           if (count === 0) return false;
-          while (read.space() === MORE) yield;
-          return read.atEnd;
+          return yield* onlyTurnEnds(read);
         }
-        if (!(yield* oneBlock(read, block, inner))) return false;
+        if (!(yield* oneBlock(read, block, inner)) || block.hasText) return false;
       }
     },
   });
@@ -94,7 +95,7 @@ export function fenced(envelopes: readonly Envelope[]): Envelope {
 
 function* oneBlock(
   read: Cursor,
-  block: Block & { weak: boolean },
+  block: Holding,
   inner: LiteralSet<Envelope>,
 ): Generator<undefined, boolean, undefined> {
   let open = read.peek(inner);
@@ -105,11 +106,18 @@ function* oneBlock(
   return yield* open.value.grammar(read, block);
 }
 
+interface Holding extends Block {
+  weak: boolean;
+  /** Not all in it was calls. */
+  hasText: boolean;
+}
+
 /** The block inside a fence: what it finds waits until the fence has proved to be the whole content. */
-function holding(outer: Block): Block & { weak: boolean } {
+function holding(outer: Block): Holding {
   return {
     tools: outer.tools,
     weak: false,
+    hasText: false,
     get repairs() {
       return outer.repairs;
     },
@@ -118,8 +126,12 @@ function holding(outer: Block): Block & { weak: boolean } {
     },
     call: (name, json, how) => outer.call(name, json, how),
     commit() {},
-    content() {},
-    reasoning() {},
+    content() {
+      this.hasText = true;
+    },
+    reasoning() {
+      this.hasText = true;
+    },
     trim() {},
   };
 }

@@ -41,6 +41,7 @@ export function gemmaCall(quote: string): Body {
 /** The begin token was eaten: a call of a declared tool all the same. */
 export function eatenGemma(quote: string, closes: readonly string[]): Envelope {
   return tagged({
+    about: "`call:N{`, its begin token eaten",
     opens: [],
     closes,
     bodies: [gemmaCall(quote)],

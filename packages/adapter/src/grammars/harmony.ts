@@ -18,6 +18,25 @@ const ends = new LiteralSet<"end" | "next">([
   ["<|channel|>", "next"],
 ]);
 
+const headerWords = new Set([
+  "assistant",
+  "user",
+  "system",
+  "developer",
+  "tool",
+  "analysis",
+  "commentary",
+  "final",
+  "code",
+  "json",
+]);
+
+/** Headers have few words; with others among them it is text, and must not be lost. */
+function isHeader(header: string): boolean {
+  const words = header.replaceAll(/<\|constrain\|>\s*\w+|<\|\w+\|>|\bto=[^\s<]+/g, " ").split(/\s+/);
+  return words.every((word) => word === "" || headerWords.has(word) || /^functions\.[\w.-]+$/.test(word));
+}
+
 function* message(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
   let found = read.seek(MESSAGE);
   for (; found === PARTIAL; found = read.seek(MESSAGE)) {
@@ -26,6 +45,7 @@ function* message(read: Cursor, block: Block): Generator<undefined, boolean, und
   }
   if (found === undefined || read.offset > MAX_HEADER) return false;
   const header = read.marked();
+  if (!isHeader(header)) return false;
   read.skip(found.literal.length);
   // A header may be begun anew in its midst: the last channel and recipient count.
   const recipient = [...header.matchAll(/\bto=([^\s<]+)/g)].at(-1)?.[1];
@@ -68,7 +88,12 @@ function* call(read: Cursor, block: Block, name: string): Generator<undefined, b
 
 /** Messages in channels: analysis is reasoning, a recipient makes a call, the rest is content. */
 export const harmonyMessages: readonly Envelope[] = [
-  defineEnvelope({ opens: ["<|start|>", "<|channel|>"], always: true, grammar: message }),
+  defineEnvelope({
+    about: "`<|channel|>` with `to=functions.N`",
+    opens: ["<|start|>", "<|channel|>"],
+    always: true,
+    grammar: message,
+  }),
   // The prompt ends with the role, so that the first header may begin with the recipient.
   defineEnvelope({ opens: ["to=functions."], where: "start", always: true, grammar: message }),
 ];

@@ -37,7 +37,7 @@ export function headedJson({ starts, heads, ends, read: readHead }: Headed): Bod
       let start = read.peek(begin);
       for (; start === PARTIAL; start = read.peek(begin)) yield;
       if (start !== undefined) read.skip(start.literal.length);
-      const parts = yield* headOf(read, stops, between);
+      const parts = yield* headOf(read, stops, between, closes);
       const head = parts === undefined ? undefined : readHead(parts.first, parts.behind);
       if (head === undefined || !block.accepts(head.name)) return false;
       const value = yield* argumentsValue(read, closes);
@@ -71,6 +71,7 @@ function* headOf(
   read: Cursor,
   stops: Uint8Array,
   between: LiteralSet<string>,
+  closes: LiteralSet<string>,
 ): Generator<undefined, Parts | undefined, undefined> {
   const behind = new Map<string, string>();
   let first: string | undefined;
@@ -87,7 +88,12 @@ function* headOf(
     if (read.code() === 0x7b || read.code() === 0x60) return { first, behind };
     let next = read.peek(between);
     for (; next === PARTIAL; next = read.peek(between)) yield;
-    if (next === undefined) return undefined;
+    if (next === undefined) {
+      // The call ends without arguments.
+      let end = read.peek(closes);
+      for (; end === PARTIAL; end = read.peek(closes)) yield;
+      return end === undefined ? undefined : { first, behind };
+    }
     literal = next.literal;
     read.skip(literal.length);
   }
@@ -98,6 +104,7 @@ function* argumentsValue(
   read: Cursor,
   closes: LiteralSet<string>,
 ): Generator<undefined, { json: string; repaired: boolean } | undefined, undefined> {
+  if (read.peek(closes) !== undefined) return readArguments("");
   const fence: Answer = yield* take(read, "```");
   if (fence !== YES) return yield* jsonArguments(read, closes);
   yield* take(read, "json");

@@ -1,7 +1,7 @@
 import type { Cursor } from "../cursor.ts";
 import { MORE } from "../cursor.ts";
 import type { Block } from "../dialect.ts";
-import { type CallObject, readCallObjects } from "../json/call-objects.ts";
+import { readCallElements } from "../json/call-objects.ts";
 import { JsonSpan, type SpanJudge } from "../json/json-span.ts";
 import { repairJson } from "../json/repair-json.ts";
 import { PARTIAL } from "../literals.ts";
@@ -23,12 +23,21 @@ export function* jsonValue(
   return span.lacksOnlyClosers ? { text: read.marked(), lacksClosers: true } : undefined;
 }
 
-/** Hands the calls of a JSON text to the block; false when they are not calls. */
-function takeCalls(block: Block, objects: readonly CallObject[] | undefined, repaired: boolean): boolean {
-  if (objects === undefined || objects.length === 0) return false;
-  if (!objects.every(({ name }) => block.accepts(name))) return false;
-  for (const { name, arguments: json, id, ...how } of objects)
-    block.call(name, json, { id, repaired: repaired || how.repaired });
+/** Hands the calls of a JSON text to the block; false when there are none. What stands beside them in an array is text. */
+function takeCalls(block: Block, text: string, repaired: boolean): boolean {
+  const elements = readCallElements(text) ?? [];
+  const calls = elements.filter((element) => typeof element !== "string");
+  if (calls.length === 0 || (block.weak && calls.length < elements.length)) return false;
+  if (!calls.every(({ name }) => block.accepts(name))) return false;
+  for (const element of elements) {
+    if (typeof element === "string") {
+      block.commit();
+      block.content(element);
+    } else {
+      const { name, arguments: json, id } = element;
+      block.call(name, json, { id, repaired: repaired || element.repaired });
+    }
+  }
   return true;
 }
 
@@ -36,13 +45,18 @@ function* readJsonCalls(read: Cursor, block: Block, around: Surroundings): Gener
   const span = new JsonSpan();
   const value = yield* jsonValue(read, span);
   if (value === undefined) return false;
-  if (!value.lacksClosers) return takeCalls(block, readCallObjects(value.text), false);
+  if (!value.lacksClosers) return takeCalls(block, value.text, false);
   // Closers are put right where the model went on to the closing tag, or ended by itself with only the outermost open.
   let close = read.peek(around.closes);
   for (; close === PARTIAL; close = read.peek(around.closes)) yield;
-  if (close === undefined && !(span.depth === 1 && (yield* onlyTurnEnds(read)) && block.repairs)) return false;
+  if (close === undefined && !(yield* lacksOneBrace(read, block, span))) return false;
   const whole = repairJson(value.text, { close: true });
-  return whole !== undefined && takeCalls(block, readCallObjects(whole), true);
+  return whole !== undefined && takeCalls(block, whole, true);
+}
+
+/** The model ended by itself, and all that is missing is the last bracket behind a name and its arguments. */
+function* lacksOneBrace(read: Cursor, block: Block, span: JsonSpan): Generator<undefined, boolean, undefined> {
+  return span.depth === 1 && span.keys > 1 && (yield* onlyTurnEnds(read)) && block.repairs;
 }
 
 /** `{"name", "arguments"}`, or an array of such. */
@@ -83,6 +97,10 @@ export function* bareCalls(read: Cursor, block: Block): Generator<undefined, boo
 
 /** One object or array of calls with declared names. */
 export function* bareCall(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
-  const value = yield* jsonValue(read, new JsonSpan(judgeOf(block)));
-  return value !== undefined && !value.lacksClosers && takeCalls(block, readCallObjects(value.text), false);
+  const span = new JsonSpan(judgeOf(block));
+  const value = yield* jsonValue(read, span);
+  if (value === undefined) return false;
+  if (!value.lacksClosers) return takeCalls(block, value.text, false);
+  const whole = (yield* lacksOneBrace(read, block, span)) ? repairJson(value.text, { close: true }) : undefined;
+  return whole !== undefined && takeCalls(block, whole, true);
 }

@@ -41,6 +41,7 @@ const isEatenCall: Lookahead = (text, at, tools, ended): Answer => {
 
 /** The begin tokens were eaten: the content starts with the id. */
 export const eatenKimi: Envelope = tagged({
+  about: "`functions.N:0`, its begin token eaten",
   opens: [],
   closes: kimiEnds,
   bodies: [{ ...kimiCall, starts: [] }],

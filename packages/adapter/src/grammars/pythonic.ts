@@ -116,6 +116,7 @@ const isPythonList: Lookahead = (text, at, tools, ended): Answer => {
 
 /** A list of Python calls in the text: only declared names. */
 export const barePythonic: Envelope = defineEnvelope({
+  about: "`[N(`",
   opens: ["["],
   weak: true,
   lookahead: isPythonList,

@@ -45,5 +45,11 @@ const isRecipient: Lookahead = (text, at, tools, ended): Answer => {
 /** `>>>name` and arguments, or `>>>all` and text. */
 export const recipients: readonly Envelope[] = [
   defineEnvelope({ opens: [">>>"], weak: true, grammar: segment }),
-  defineEnvelope({ where: "start", weak: true, lookahead: isRecipient, grammar: segment }),
+  defineEnvelope({
+    about: "a name on the first line",
+    where: "start",
+    weak: true,
+    lookahead: isRecipient,
+    grammar: segment,
+  }),
 ];
