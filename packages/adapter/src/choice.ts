@@ -22,7 +22,7 @@ export interface CallWatch {
   /** A choice began inside a thought and ended by itself without leaving it: all of it is reasoning. */
   unclosed?(dialect: string): void;
   /** Where this is given, the text of each choice is gathered, and handed over at its end; not if the reply broke off. */
-  ended?(raw: RawChoice): void;
+  readonly ended?: ((raw: RawChoice) => void) | undefined;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -55,9 +55,21 @@ function saysOnly(
   if (reasoning !== undefined || reasoning_details !== undefined) return false;
   const [piece] = pieces;
   if (piece === undefined) return (!content || typeof content !== "string") && !reasoning_content && before === "";
-  if (pieces.length > 1 || piece.kind === "call") return false;
-  if (piece.kind === "reasoning") return piece.text === reasoning_content && !content && before === "";
-  return !reasoning_content && (before === "" ? piece.text === content : piece.text === `${before}${content ?? ""}`);
+  if (piece.kind === "reasoning")
+    return pieces.length === 1 && piece.text === reasoning_content && !content && before === "";
+  if (reasoning_content) return false;
+  if (pieces.length === 1 && before === "") return piece.kind === "content" && piece.text === content;
+  return contentOf(pieces) === `${before}${content ?? ""}`;
+}
+
+/** The text of pieces that are all content. */
+function contentOf(pieces: readonly Piece[]): string | undefined {
+  let text = "";
+  for (const piece of pieces) {
+    if (piece.kind !== "content") return undefined;
+    text += piece.text;
+  }
+  return text;
 }
 
 /** In OpenAI's shape: nothing of the engine's own, and no nulls or empty lists where OpenAI has nothing. */
