@@ -300,6 +300,21 @@ export const kindCases: Record<BackendKindName, KindCase> = {
       },
       { why: "the words are read", body: { tools: [tool, other], tool_choice: "required" }, edits: {} },
     ],
+    rawEdits: [
+      { why: "none shows the tools and parses nothing", body: { tools: [tool] }, edits: { tool_choice: '"none"' } },
+      {
+        why: "auto is what no choice means",
+        body: { tools: [tool], tool_choice: "auto" },
+        edits: { tool_choice: '"none"' },
+      },
+      {
+        why: "the client's own none hides the tools",
+        body: { tools: [tool], tool_choice: "none" },
+        edits: { tools: undefined },
+      },
+      { why: "a demanded call goes to its grammar", body: { tools: [tool], tool_choice: "required" }, edits: {} },
+      { why: "only chats have tools", endpoint: "completions", body: { tools: [tool] }, edits: {} },
+    ],
     skip: [],
   },
 

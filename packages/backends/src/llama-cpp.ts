@@ -4,6 +4,7 @@ import type { BackendKind, ListedModel, Load, RequestEdits, RequestView } from "
 import { limitAsMaxTokens } from "./limit-as-max-tokens.ts";
 import { readListing } from "./model-listing.ts";
 import { namedTools } from "./named-tools.ts";
+import { noneInPlaceOfAuto } from "./none-in-place-of-auto.ts";
 import { ask, downBy, isFine, loading, loadOf, type ProbeAnswer, ready, refusesKey } from "./probe-answer.ts";
 import { maxOf, readPrometheusText, sumOf } from "./prometheus-text.ts";
 
@@ -37,6 +38,9 @@ export const llamaCpp: BackendKind = {
 
   // Versions before February 2026 do not read max_completion_tokens and generate without a limit.
   editRequest: (request) => ({ ...limitAsMaxTokens(request), ...namedToolAsRequired(request) }),
+
+  // Text as it is, with and without --skip-chat-parsing; a parser that the text does not please would answer with 500.
+  editRawRequest: noneInPlaceOfAuto,
 
   async probe(get) {
     const health = await ask(get, "/health");

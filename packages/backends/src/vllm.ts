@@ -1,7 +1,8 @@
 import { type ErrorRule, readErrorWith } from "./error-table.ts";
-import { countOf, fieldsOf, itemsOf, parseJson } from "./json-fields.ts";
+import { countOf, fieldsOf, parseJson } from "./json-fields.ts";
 import type { BackendKind, ListedModel, Load } from "./kind.ts";
 import { listsModelsOf, readListing } from "./model-listing.ts";
+import { noneInPlaceOfAuto } from "./none-in-place-of-auto.ts";
 import { ask, down, downBy, isFine, loadOf, type ProbeAnswer, ready, refusesKey } from "./probe-answer.ts";
 import { maxOf, readPrometheusText, type Sample, sumOf } from "./prometheus-text.ts";
 
@@ -41,13 +42,9 @@ export const vllm: BackendKind = {
   reasoningHistory: "reasoning",
   readError: readErrorWith(errors),
 
-  editRawRequest({ endpoint, body }) {
-    if (endpoint !== "chat_completions" || itemsOf(body.tools).length === 0) return {};
-    const choice = body.tool_choice ?? "auto";
-    // Here `none` shows the model its tools and parses nothing, so that a client's own `none` must take them away.
-    if (choice === "none") return { tools: undefined };
-    // A call that is demanded is the engine's to enforce: it constrains the text by its own parser's form.
-    return choice === "auto" ? { tool_choice: '"none"', skip_special_tokens: "false" } : {};
+  editRawRequest(request) {
+    const edits = noneInPlaceOfAuto(request);
+    return edits.tool_choice === undefined ? edits : { ...edits, skip_special_tokens: "false" };
   },
 
   async probe(get) {

@@ -71,7 +71,7 @@ test("a model for embeddings alone has no dialect", async () => {
   expect(await errorsOf(withDialect("hermes", ", embeddings: true, tools: true"))).toEqual([]);
 });
 
-test.each(["ollama", "llama_cpp", "foundry_local", "openai"])("%s has no raw mode", async (kind) => {
+test.each(["ollama", "foundry_local", "openai"])("%s has no raw mode", async (kind) => {
   const text = `version: 1
 backends:
   a: { kind: ${kind}, url: "http://a", tool_parser: raw }
@@ -79,7 +79,7 @@ models: { m: { on: [{ backend: a }] } }
 `;
   const [error, ...more] = await errorsOf(text);
   expect(error).toMatch(
-    /^signalbox\.yaml:3:\d+: backends\.a\.tool_parser: .+ has no raw mode \(only sglang, vllm have\)/,
+    /^signalbox\.yaml:3:\d+: backends\.a\.tool_parser: .+ has no raw mode \(only sglang, vllm, llama_cpp have\)/,
   );
   expect(more).toEqual([]);
 });
