@@ -5,6 +5,7 @@ import type { Block } from "../dialect.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
 import { take } from "./headed-json.ts";
 import type { Body, Surroundings } from "./tagged.ts";
+import { onlyTurnEnds } from "./turn-ends.ts";
 
 const nameStops = stopsAt("<\n\r\t {}[]()\"'`,;\\");
 const MAX_NAME = 256;
@@ -100,7 +101,7 @@ function* keyValueCall(
   }
   let close = read.peek(around.closes);
   for (; close === PARTIAL; close = read.peek(around.closes)) yield;
-  if (close === undefined && !(read.atEnd && block.repairs)) return false;
+  if (close === undefined && !(yield* isOver(read, block))) return false;
   if (places.length === 0 && declaredOnly && !block.tools.has(name)) return false;
   if (!block.accepts(name)) return false;
   const text = read.marked();
@@ -108,6 +109,14 @@ function* keyValueCall(
   const { json, coerced } = argumentsOfTexts(texts, block.tools.get(name));
   block.call(name, json, { coerced, repaired: close === undefined });
   return true;
+}
+
+/** Nothing more comes, and missing closing tags may be put right. */
+function* isOver(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
+  read.hold();
+  const isEnd = yield* onlyTurnEnds(read);
+  read.back(!isEnd);
+  return isEnd && block.repairs;
 }
 
 /** Whitespace between tags; some engines write a newline as backslash and n. */
@@ -139,11 +148,10 @@ function* readPair(
     }
     read.skip(endValue.length);
     yield* noise(read);
-    if (read.atEnd) return block.repairs ? { name, from, to } : undefined;
     let next: unknown = read.peek(inside);
     for (; next === PARTIAL; next = read.peek(inside)) yield;
     if (next === undefined) for (next = read.peek(closes); next === PARTIAL; next = read.peek(closes)) yield;
-    if (next !== undefined) return { name, from, to };
+    if (next !== undefined || (yield* isOver(read, block))) return { name, from, to };
   }
 }
 

@@ -4,6 +4,7 @@ import { type Block, defineEnvelope, type Envelope, type Lookahead } from "../di
 import { readPythonCall } from "../python-calls.ts";
 import { jsonCalls } from "./json-calls.ts";
 import type { Body } from "./tagged.ts";
+import { onlyTurnEnds } from "./turn-ends.ts";
 
 const nameStops = stopsAt(" \t\r\n()[]{}<>=,;:'\"`\\/!?*&^%$#@~|+");
 const structure = stopsAt("()[]{}'\"");
@@ -85,11 +86,13 @@ function* pythonList(read: Cursor, block: Block): Generator<undefined, boolean, 
     if (count > 0 && read.code() === 0x2c) {
       read.skip(1);
       while (read.space() === MORE) yield;
-    } else if (count > 0 && read.code() !== 0x5d) return false;
+    } else if (count > 0 && read.code() !== 0x5d) return block.repairs && (yield* onlyTurnEnds(read));
     if (count > 0 && read.code() === 0x5d) {
       read.skip(1);
       return true;
     }
+    // The calls in front of this one stand, whatever becomes of it; without a token around it, the list may be text.
+    if (count > 0 && !block.weak) block.commit();
     if (!(yield* pythonCall(read, block))) return false;
   }
 }

@@ -15,6 +15,8 @@ export const turnEnd = LiteralSet.of(
   "<|eos|>",
   "</s>",
   "<turn|>",
+  "<|user|>",
+  "<|observation|>",
   "<eos>",
   "<end_of_turn>",
   "<|END_OF_TURN_TOKEN|>",

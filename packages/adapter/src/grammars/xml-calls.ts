@@ -1,8 +1,10 @@
-import { argumentsOfTexts, argumentsOfTypedTexts } from "../coerce.ts";
+import { argumentsOfTexts, argumentsOfTypedTexts, type CoercedArguments, propertySchema } from "../coerce.ts";
 import type { Cursor } from "../cursor.ts";
 import { MORE } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
+import { readArguments } from "../json/call-objects.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
+import type { DeclaredTool } from "../tools.ts";
 import { jsonArguments } from "./json-arguments.ts";
 import type { Body, Surroundings } from "./tagged.ts";
 import { onlyTurnEnds } from "./turn-ends.ts";
@@ -112,14 +114,31 @@ function finish(
   const text = read.marked();
   const texts = parameters.map((one) => ({ ...one, text: stripNewlines(text.slice(one.from, one.to), newlines) }));
   const typed = texts.length > 0 && texts.every(({ isString }) => isString !== undefined);
-  const { json, coerced } = typed
-    ? argumentsOfTypedTexts(texts.map((one) => ({ name: one.name, text: one.text, isString: one.isString === true })))
-    : argumentsOfTexts(texts, block.tools.get(name));
+  const tool = block.tools.get(name);
+  const { json, coerced } =
+    wrappedArguments(texts, tool) ??
+    (typed
+      ? argumentsOfTypedTexts(texts.map((one) => ({ name: one.name, text: one.text, isString: one.isString === true })))
+      : argumentsOfTexts(texts, tool));
   const rest = parameters.at(-1)?.rest;
   block.call(name, json, { coerced, repaired });
   if (rest === undefined) block.commit();
   else block.content(text.slice(rest));
   return true;
+}
+
+const wrappers = new Set(["arguments", "parameters", "properties", "input"]);
+
+/** The only parameter is none of the tool's: it holds all arguments as an object. */
+function wrappedArguments(
+  [first, ...others]: readonly { readonly name: string; readonly text: string }[],
+  tool: DeclaredTool | undefined,
+): CoercedArguments | undefined {
+  const root = tool?.parameters;
+  if (first === undefined || others.length > 0 || !wrappers.has(first.name) || root === undefined) return undefined;
+  if (propertySchema(root, first.name, root) !== undefined || !first.text.trimStart().startsWith("{")) return undefined;
+  const json = readArguments(first.text);
+  return json === undefined ? undefined : { json: json.json, coerced: true };
 }
 
 /** `<function=N>{json}</function>`. */

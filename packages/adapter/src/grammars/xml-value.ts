@@ -51,15 +51,31 @@ export function* parameterValue(
   close: string,
 ): Generator<undefined, ValueEnd | undefined, undefined> {
   if (rules.forgets) return yield* forgetfulValue(read, block, rules, around, close);
-  for (;;) {
-    for (let found = read.find(close); found !== YES; found = read.find(close)) {
-      if (found !== MORE) return undefined;
-      yield;
-    }
+  const marks = marksOf(rules, around, close);
+  for (let isCallOver = false; ; ) {
+    let mark = read.seek(marks);
+    for (; mark === PARTIAL; mark = read.seek(marks)) yield;
+    // Another call begins behind the end of this one: the value was never closed, and must not take that call along.
+    if (mark === undefined || (mark.value === "again" && isCallOver)) return undefined;
     const to = read.offset;
-    read.skip(close.length);
-    if (yield* isFollowed(read, block, rules, around)) return { to };
+    read.skip(mark.literal.length);
+    if (mark.value === "close" && (yield* isFollowed(read, block, rules, around))) return { to };
+    if (mark.value === "end" && !isCallOver) isCallOver = yield* isOutermost(read, rules, around);
   }
+}
+
+/** Behind the end of a call: does the envelope end as well, or the next call begin? */
+function* isOutermost(
+  read: Cursor,
+  rules: ValueRules,
+  { closes }: Surroundings,
+): Generator<undefined, boolean, undefined> {
+  while (read.space() === MORE) yield;
+  const followers = followersOf(rules);
+  let next: unknown = read.peek(followers);
+  for (; next === PARTIAL; next = read.peek(followers)) yield;
+  if (next === undefined) for (next = read.peek(closes); next === PARTIAL; next = read.peek(closes)) yield;
+  return next !== undefined;
 }
 
 const CDATA = "<![CDATA[";
@@ -101,26 +117,28 @@ function* isFollowed(
 /** A call's end may be this far from the end of its envelope. */
 const MAX_AHEAD = 64;
 
-type Mark = "close" | "next" | "end";
+type Mark = "close" | "next" | "end" | "again";
 
-const keptMarks = new WeakMap<ValueRules, Map<string, LiteralSet<Mark>>>();
+const keptMarks = new WeakMap<Surroundings, Map<ValueRules, Map<string, LiteralSet<Mark>>>>();
 
-function marksOf(rules: ValueRules, close: string): LiteralSet<Mark> {
-  let byClose = keptMarks.get(rules);
-  if (byClose === undefined) {
-    byClose = new Map();
-    keptMarks.set(rules, byClose);
-  }
+function marksOf(rules: ValueRules, around: Surroundings, close: string): LiteralSet<Mark> {
+  let byRules = keptMarks.get(around);
+  if (byRules === undefined) keptMarks.set(around, (byRules = new Map()));
+  let byClose = byRules.get(rules);
+  if (byClose === undefined) byRules.set(rules, (byClose = new Map()));
   let set = byClose.get(close);
-  if (set === undefined) {
-    set = new LiteralSet([
-      [close, "close"],
-      ...rules.parameters.map(({ open }) => [`\n${open}`, "next"] as const),
-      ...rules.endCalls.map((end) => [end, "end"] as const),
-    ]);
-    byClose.set(close, set);
-  }
+  if (set === undefined) byClose.set(close, (set = createMarks(rules, around, close)));
   return set;
+}
+
+function createMarks(rules: ValueRules, { closes }: Surroundings, close: string): LiteralSet<Mark> {
+  const opens = closes.entries.filter(([, what]) => what === "next").map(([open]) => open);
+  return new LiteralSet<Mark>([
+    [close, "close"],
+    ...rules.endCalls.map((end) => [end, "end"] as const),
+    ...(rules.forgets ? opens : [...opens, ...rules.calls]).map((open) => [open, "again"] as const),
+    ...(rules.forgets ? rules.parameters : []).map(({ open }) => [`\n${open}`, "next"] as const),
+  ]);
 }
 
 /**
@@ -135,7 +153,7 @@ function* forgetfulValue(
   around: Surroundings,
   close: string,
 ): Generator<undefined, ValueEnd | undefined, undefined> {
-  const marks = marksOf(rules, close);
+  const marks = marksOf(rules, around, close);
   let last: ValueEnd | undefined;
   for (;;) {
     let mark = read.seek(marks);
@@ -145,6 +163,12 @@ function* forgetfulValue(
     if (mark.value === "next") {
       read.skip(1);
       return { to };
+    }
+    if (mark.value === "again") {
+      // Another block begins behind what may have been the end of this one: it was.
+      if (last !== undefined) return last;
+      read.skip(mark.literal.length);
+      continue;
     }
     if (mark.value === "close") {
       read.skip(mark.literal.length);
@@ -169,15 +193,13 @@ function* closesAll(
 ): Generator<undefined, boolean | number, undefined> {
   const from = read.offset;
   for (let closed = closes.isEmpty; ; closed = true) {
+    const rest = read.offset;
     while (read.space() === MORE && read.offset - from < MAX_AHEAD) yield;
     if (read.offset - from >= MAX_AHEAD) return false;
     let next = read.peek(followersOf(rules));
     for (; next === PARTIAL; next = read.peek(followersOf(rules))) yield;
     if (next !== undefined) return next.value === "end";
-    if (closed && !closes.isEmpty) {
-      const rest = read.offset;
-      return (yield* onlyTurnEnds(read)) ? block.repairs : rest;
-    }
+    if (closed && !closes.isEmpty) return (yield* onlyTurnEnds(read)) ? block.repairs : rest;
     let end = read.peek(closes);
     for (; end === PARTIAL; end = read.peek(closes)) yield;
     if (end === undefined) return (yield* onlyTurnEnds(read)) && block.repairs;
