@@ -322,6 +322,7 @@ export class Parser implements Block {
 
   reasoning(text: string): void {
     this.#settle(text);
+    if (this.#edge === "start") this.#space = "";
     this.#thought.take(text);
   }
 

@@ -137,7 +137,9 @@ export class Thought {
     let last = text.length;
     while (last > 0 && isSpace(text.charCodeAt(last - 1))) last--;
     if (last > 0) {
-      const own = last === text.length ? text : text.slice(0, last);
+      let first = 0;
+      while (!this.#begun && isSpace(text.charCodeAt(first))) first++;
+      const own = text.slice(first, last);
       this.#sink.reasoning(this.#space === "" ? own : this.#space + own);
       this.#begun = true;
       this.#space = "";

@@ -78,15 +78,12 @@ export function fenced(envelopes: readonly Envelope[]): Envelope {
       const fence = fences.find((one) => read.text() === one)!;
       while (read.until(lineEnd) === MORE) yield;
       if (read.code() !== 0x0a || read.offset > MAX_INFO) return false;
-      for (let count = 0; ; count++) {
+      for (;;) {
         while (read.space() === MORE) yield;
-        if (read.atEnd) return count > 0 && outer.repairs;
+        if (read.atEnd) return block.hasCalls && outer.repairs;
         let answer = read.take(fence);
         for (; answer === MORE; answer = read.take(fence)) yield;
-        if (answer === YES) {
-          if (count === 0) return false;
-          return yield* onlyTurnEnds(read);
-        }
+        if (answer === YES) return block.hasCalls && (yield* onlyTurnEnds(read));
         if (!(yield* oneBlock(read, block, inner)) || block.hasText) return false;
       }
     },
@@ -108,6 +105,7 @@ function* oneBlock(
 
 interface Holding extends Block {
   weak: boolean;
+  hasCalls: boolean;
   /** Not all in it was calls. */
   hasText: boolean;
 }
@@ -117,6 +115,7 @@ function holding(outer: Block): Holding {
   return {
     tools: outer.tools,
     weak: false,
+    hasCalls: false,
     hasText: false,
     get repairs() {
       return outer.repairs;
@@ -124,7 +123,10 @@ function holding(outer: Block): Holding {
     accepts(name) {
       return (!this.weak || outer.tools.has(name)) && outer.accepts(name);
     },
-    call: (name, json, how) => outer.call(name, json, how),
+    call(name, json, how) {
+      this.hasCalls = true;
+      outer.call(name, json, how);
+    },
     commit() {},
     content() {
       this.hasText = true;

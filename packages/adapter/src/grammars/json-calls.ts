@@ -38,6 +38,7 @@ function takeCalls(block: Block, text: string, repaired: boolean): boolean {
       block.call(name, json, { id, repaired: repaired || element.repaired });
     }
   }
+  if (calls.length < elements.length) block.commit();
   return true;
 }
 

@@ -35,7 +35,11 @@ function* segment(read: Cursor, block: Block): Generator<undefined, boolean, und
 const isRecipient: Lookahead = (text, at, tools, ended): Answer => {
   const end = text.indexOf("\n", at);
   const word = text.slice(at, end < 0 ? text.length : end);
-  if (end >= 0) return word === EVERYONE || (tools.has(word) && text[end + 1] !== "\n") ? YES : NO;
+  if (end >= 0) {
+    if (word === EVERYONE) return YES;
+    if (!tools.has(word)) return NO;
+    return end + 1 === text.length && !ended ? MORE : text[end + 1] === "\n" ? NO : YES;
+  }
   if (ended) return NO;
   if (EVERYONE.startsWith(word)) return MORE;
   for (const name of tools.keys()) if (name.startsWith(word)) return MORE;

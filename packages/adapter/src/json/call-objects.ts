@@ -31,7 +31,9 @@ export function readCallElements(text: string): readonly (CallObject | string)[]
   const repaired = json !== text.trim();
   const slices = json.startsWith("[") ? elementSlices(json) : [json];
   const elements = slices.map((slice) => readCall(slice, repaired) ?? slice);
-  return elements.some((element) => typeof element !== "string") ? elements : undefined;
+  const others = elements.filter((element) => typeof element === "string");
+  // Text must stay as it came.
+  return others.length === elements.length || (repaired && others.length > 0) ? undefined : elements;
 }
 
 function readCall(json: string, repaired: boolean): CallObject | undefined {
