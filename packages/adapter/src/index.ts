@@ -18,5 +18,7 @@ export {
 } from "./guard/guard.ts";
 export { createSchemaCache, type DeclaredTools, type SchemaCache } from "./guard/schema-cache.ts";
 export type { SchemaFault } from "./guard/schema-check.ts";
+export { maskReply } from "./mask-reply.ts";
 export { Normaliser, type NormaliserOptions } from "./normaliser.ts";
+export type { RawChoice } from "./raw-choice.ts";
 export { type DeclaredTool, type JsonSchema, readTools, type ToolSet } from "./tools.ts";
