@@ -1,12 +1,13 @@
 import { parseArgs } from "node:util";
 import type { BackendStatus, Status } from "../routes/status.ts";
+import type { ToolCallCounts } from "../signals/tool-call-counts.ts";
 import type { Command } from "./command.ts";
 
 const TIMEOUT_MS = 5000;
 
-/** `signalbox status`: what a running gateway says of its backends, as a table. */
+/** `signalbox status`: what a running gateway says of its backends and tool calls, as tables. */
 export const status: Command = {
-  summary: "show the backends of a running gateway",
+  summary: "show the backends of a running gateway, and what became of its tool calls",
   usage: "status [--admin URL] [--json]   (default: http://127.0.0.1:9090)",
   async run(args) {
     const { values } = parseArgs({
@@ -36,27 +37,52 @@ async function askStatus(base: string): Promise<Status> {
   const answer: unknown = await response.json().catch(() => undefined);
   if (!Array.isArray((answer as Partial<Status> | null | undefined)?.backends))
     throw new Error("something else answers there");
-  return answer as Status;
+  // A gateway of an older version counts no tool calls.
+  return { tool_calls: [], ...(answer as Omit<Status, "tool_calls">) };
 }
 
-/** The table that `signalbox status` prints. */
-function statusTable(status: Status): string {
-  const head = ["BACKEND", "KIND", "HEALTH", "BREAKER", "IN FLIGHT", "QUEUE", "KV", "MODELS", "ADDRESS"];
-  const rows = [head, ...status.backends.map(backendRow)];
-  const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const lines = rows.map((row) =>
+/** The tables that `signalbox status` prints. */
+export function statusTable(status: Status): string {
+  const state = status.ready ? "ready" : `not ready: ${status.reason}`;
+  const lines = [
+    `signalbox ${status.version} · ${state} · ${status.in_flight} in flight · up ${status.uptime_seconds} s`,
+    "",
+    ...table([backendHead, ...status.backends.map(backendRow)]),
+  ];
+  if (status.tool_calls.length > 0) lines.push("", ...table([callHead, ...status.tool_calls.map(callRow)]));
+  return lines.join("\n");
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column]!))
       .join("  ")
       .trimEnd(),
   );
-  const state = status.ready ? "ready" : `not ready: ${status.reason}`;
-  return [
-    `signalbox ${status.version} · ${state} · ${status.in_flight} in flight · up ${status.uptime_seconds} s`,
-    "",
-    ...lines,
-  ].join("\n");
 }
+
+const callHead = [
+  "MODEL",
+  "DIALECT",
+  "TOOL CALLS",
+  "SUCCESS",
+  "CLEAN",
+  "LEAKED",
+  "COERCED",
+  "REPAIRED",
+  "FAILED",
+  "DENIED",
+];
+
+function callRow(calls: ToolCallCounts): string[] {
+  const { model, dialect, total, clean, leaked, coerced, repaired, failed, denied } = calls;
+  const counts = [clean, leaked, coerced, repaired, failed, denied].map(String);
+  return [model, dialect, String(total), `${calls.success_percent} %`, ...counts];
+}
+
+const backendHead = ["BACKEND", "KIND", "HEALTH", "BREAKER", "IN FLIGHT", "QUEUE", "KV", "MODELS", "ADDRESS"];
 
 function backendRow(backend: BackendStatus): string[] {
   const { health, load } = backend;

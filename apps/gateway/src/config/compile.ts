@@ -1,3 +1,4 @@
+import path from "node:path";
 import { kinds } from "@signalbox/backends";
 import type { Deployment, Model, Policy, Rule } from "@signalbox/router";
 import { compileGuards } from "./compile-guards.ts";
@@ -10,6 +11,8 @@ export interface FileTexts {
   readonly files: ReadonlyMap<string, string>;
   /** Absolute paths. */
   readonly paths: readonly string[];
+  /** Where relative paths start from. */
+  readonly folder: string;
 }
 
 /** Turns a file that was found right into what the gateway runs by. */
@@ -38,6 +41,11 @@ export function compileConfig(
       maxJsonKeys: server.max_json_keys,
       drainMs: server.drain,
       log: server.log,
+      capture: server.capture && {
+        file: path.resolve(named.folder, server.capture.file),
+        maxBytes: server.capture.max_size,
+        outcomes: server.capture.outcomes,
+      },
     }),
     store: file.store,
     backends: new Map(Object.keys(file.backends).map((name) => [name, compileBackend(name, file, named)])),

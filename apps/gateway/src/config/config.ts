@@ -36,6 +36,19 @@ interface ServerConfig {
   readonly maxJsonKeys: number;
   readonly drainMs: number;
   readonly log: "json" | "pretty" | "silent";
+  /** Undefined = no reply is kept. */
+  readonly capture: CaptureConfig | undefined;
+}
+
+/** What a reply may be captured for. */
+export type CaptureOutcome = "failed" | "repaired" | "leaked" | "coerced";
+
+/** Which replies are kept, and where. */
+export interface CaptureConfig {
+  /** An absolute path, or one from the working directory. */
+  readonly file: string;
+  readonly maxBytes: number;
+  readonly outcomes: readonly CaptureOutcome[];
 }
 
 /** Milliseconds, each at least 1. */

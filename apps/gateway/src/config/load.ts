@@ -132,6 +132,7 @@ async function readNamedFiles(value: unknown, options: LoadOptions): Promise<Nam
   const files = new Map<string, string>();
   const paths: string[] = [];
   const problems: Problem[] = [];
+  const folder = path.dirname(options.fileName);
   const read = options.readFile ?? ((name: string) => readFileFromDisk(name, "utf8"));
   for (const [name, backend] of entriesOf(memberOf(value, "backends"))) {
     const tls = memberOf(backend, "tls");
@@ -145,7 +146,7 @@ async function readNamedFiles(value: unknown, options: LoadOptions): Promise<Nam
     ];
     for (const { path: where, file, pem } of wanted) {
       if (typeof file !== "string" || file === "") continue;
-      const absolute = path.resolve(path.dirname(options.fileName), file);
+      const absolute = path.resolve(folder, file);
       paths.push(absolute);
       try {
         const content = await read(absolute);
@@ -159,7 +160,7 @@ async function readNamedFiles(value: unknown, options: LoadOptions): Promise<Nam
       }
     }
   }
-  return { files, paths, problems };
+  return { files, paths, folder, problems };
 }
 
 const pemProblem = (content: string) =>

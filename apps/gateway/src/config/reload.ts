@@ -139,7 +139,7 @@ async function putInForce(result: LoadResult, current: Config, options: WatchOpt
 }
 
 function restartKeys(before: Config, after: Config): string[] {
-  const keys = ["listen", "admin", "log"] as const;
+  const keys = ["listen", "admin", "log", "capture"] as const;
   return keys
     .filter((key) => JSON.stringify(before.server[key]) !== JSON.stringify(after.server[key]))
     .map((key) => `server.${key}`);

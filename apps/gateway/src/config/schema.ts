@@ -3,6 +3,7 @@ import { type ErrorCode, reasoningPlaces } from "@signalbox/protocol";
 import { defaultThresholds, strategyNames } from "@signalbox/router";
 import { z } from "zod";
 import { Condition } from "./condition-schema.ts";
+import type { CaptureOutcome } from "./config.ts";
 import { dialect } from "./dialect-field.ts";
 import {
   address,
@@ -30,6 +31,19 @@ const decisionErrors = [
   "context_length_exceeded",
 ] as const satisfies readonly ErrorCode[];
 
+/** What a reply may be captured for. */
+const captureOutcomes = ["failed", "repaired", "leaked", "coerced"] as const satisfies readonly CaptureOutcome[];
+
+const Capture = section({
+  file: text().describe("Where replies go, one line of JSON each; made if it is not there."),
+  max_size: size().prefault("10MiB").describe("The file grows no further than this."),
+  outcomes: z
+    .array(oneOf(captureOutcomes))
+    .min(1, "expected at least one outcome")
+    .default(["failed"])
+    .describe("What must have become of a reply's tool calls."),
+});
+
 const Server = section({
   listen: address().prefault("127.0.0.1:8080").describe("Where clients connect. Port 0 takes any free port."),
   admin: address().prefault("127.0.0.1:9090").describe("Where /readyz, /metrics and /status are served."),
@@ -38,6 +52,7 @@ const Server = section({
   max_json_keys: count().prefault("100k").describe("Most object keys in a request's JSON."),
   drain: durationOrZero().prefault("30s").describe("How long replies under way may finish after SIGTERM."),
   log: oneOf(["json", "pretty", "silent"]).default("json").describe("Form of the log: one line a request."),
+  capture: Capture.optional().describe("Keeps replies with tool calls that failed, without what they say."),
 });
 
 const Tls = section({

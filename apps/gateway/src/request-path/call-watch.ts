@@ -3,12 +3,24 @@ import {
   type DeclaredTools,
   describeViolation,
   type Guard,
+  type RawChoice,
   ruleName,
   type ToolCall,
 } from "@signalbox/adapter";
 import { GatewayError } from "@signalbox/protocol";
 import { AttemptFailure } from "@signalbox/router";
 import type { CallCount, Story } from "./story.ts";
+
+export interface AttemptCallsOptions {
+  readonly story: Story;
+  readonly backend: string;
+  readonly model: string;
+  readonly guard: Guard | undefined;
+  /** The tools that the guard checks by. */
+  readonly tools: () => DeclaredTools;
+  /** Takes the text of each choice at its end. */
+  readonly capture: ((raw: RawChoice) => void) | undefined;
+}
 
 /** Counts the tool calls of one attempt in the request's story, and holds them to the guard. */
 export class AttemptCalls implements CallWatch {
@@ -19,13 +31,16 @@ export class AttemptCalls implements CallWatch {
   readonly #model: string;
   readonly #guard: Guard | undefined;
   readonly #tools: () => DeclaredTools;
+  /** Undefined = nobody wants the text of the reply. */
+  readonly ended: CallWatch["ended"];
 
-  constructor(story: Story, backend: string, model: string, guard: Guard | undefined, tools: () => DeclaredTools) {
+  constructor({ story, backend, model, guard, tools, capture }: AttemptCallsOptions) {
     this.#story = story;
     this.#backend = backend;
     this.#model = model;
     this.#guard = guard;
     this.#tools = tools;
+    this.ended = capture;
   }
 
   /** A call may be refused, so that nothing can be sent before it is complete. */
@@ -42,6 +57,11 @@ export class AttemptCalls implements CallWatch {
 
   failed(dialect: string): void {
     this.#count(dialect, "failed");
+  }
+
+  unclosed(dialect: string): void {
+    const story = this.#story;
+    story.unclosed = tally(story.unclosed, { backend: this.#backend, model: this.#model, dialect });
   }
 
   #judge(call: ToolCall): AttemptFailure | undefined {
@@ -63,19 +83,24 @@ export class AttemptCalls implements CallWatch {
   }
 
   #count(dialect: string, outcome: CallCount["outcome"]): void {
-    const backend = this.#backend;
-    const model = this.#model;
-    const calls = (this.#story.toolCalls ??= []);
-    const known = calls.find((one) => one.dialect === dialect && one.outcome === outcome && one.backend === backend);
-    if (known === undefined) calls.push({ backend, model, dialect, outcome, count: 1 });
-    else known.count++;
+    const story = this.#story;
+    story.toolCalls = tally(story.toolCalls, { backend: this.#backend, model: this.#model, dialect, outcome });
   }
 
   #violate(rule: string, action: string): void {
-    const model = this.#model;
-    const violations = (this.#story.violations ??= []);
-    const known = violations.find((one) => one.rule === rule && one.action === action && one.model === model);
-    if (known === undefined) violations.push({ model, rule, action, count: 1 });
-    else known.count++;
+    const story = this.#story;
+    story.violations = tally(story.violations, { model: this.#model, rule, action });
   }
+}
+
+/** One more of what has these labels. */
+function tally<Labels extends object>(
+  counts: (Labels & { count: number })[] = [],
+  labels: Labels,
+): (Labels & { count: number })[] {
+  const keys = Object.keys(labels) as (keyof Labels)[];
+  const known = counts.find((one) => keys.every((key) => one[key] === labels[key]));
+  if (known === undefined) counts.push({ ...labels, count: 1 });
+  else known.count++;
+  return counts;
 }

@@ -1,4 +1,4 @@
-import { type DialectName, Normaliser } from "@signalbox/adapter";
+import { type DialectName, Normaliser, readTools } from "@signalbox/adapter";
 import { type Endpoint, GatewayError, type Outcome } from "@signalbox/protocol";
 import {
   AllAttemptsFailed,
@@ -230,12 +230,19 @@ class Way implements AttemptEffects<OpenReply> {
 
   #watchCalls({ deployment }: Candidate, model: Model): AttemptCalls {
     const serving = this.#serving;
-    const guard = serving.config.guards.of(model.name, this.#story.team);
-    const calls = new AttemptCalls(this.#story, deployment.backend, model.name, guard, () =>
-      serving.declaredTools(this.#request!),
-    );
-    this.#calls = calls;
-    return calls;
+    const { capture } = serving;
+    const { backend, dialect, reasoningFirst } = deployment;
+    const request = this.#request!;
+    const source = { id: this.#story.id, backend, model: model.name, dialect, reasoningFirst };
+    this.#calls = new AttemptCalls({
+      story: this.#story,
+      backend,
+      model: model.name,
+      guard: serving.config.guards.of(model.name, this.#story.team),
+      tools: () => serving.declaredTools(request),
+      capture: capture && ((raw) => capture.take(raw, { ...source, tools: () => readTools(request.body.tools) })),
+    });
+    return this.#calls;
   }
 
   #normaliser(request: ReadRequest, { deployment }: Candidate, watch: AttemptCalls): Normaliser {

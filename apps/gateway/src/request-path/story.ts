@@ -13,6 +13,14 @@ export interface CallCount {
   count: number;
 }
 
+/** Choices that never left the thought in which they began. */
+export interface UnclosedCount {
+  readonly backend: string;
+  readonly model: string;
+  readonly dialect: string;
+  count: number;
+}
+
 /** Breaches of one of the guard's rules. */
 export interface ViolationCount {
   readonly model: string;
@@ -59,6 +67,8 @@ export interface Story {
   malformedEvents: number;
   /** The tool calls of all attempts, by their fate; undefined = none. */
   toolCalls: CallCount[] | undefined;
+  /** Undefined = none. */
+  unclosed: UnclosedCount[] | undefined;
   /** The guard's rules that they broke; undefined = none. */
   violations: ViolationCount[] | undefined;
   /** Milliseconds spent waiting for backends before the first content. */
@@ -94,6 +104,7 @@ export function createStory(id: string, endpoint: Endpoint): Story {
     contentEvents: 0,
     malformedEvents: 0,
     toolCalls: undefined,
+    unclosed: undefined,
     violations: undefined,
     waitedMs: 0,
     firstTokenAt: undefined,

@@ -1,5 +1,6 @@
 import type { BackendRuntime } from "../runtime/backend-runtime.ts";
 import type { Serving } from "../runtime/serving.ts";
+import { type ToolCallCounts, toolCallCounts } from "../signals/tool-call-counts.ts";
 
 /** One backend, as `/status` tells it. */
 export interface BackendStatus {
@@ -37,6 +38,8 @@ export interface Status {
     readonly on: readonly string[];
     readonly fallback: readonly string[];
   }[];
+  /** Since the start. */
+  readonly tool_calls: readonly ToolCallCounts[];
 }
 
 /** The state of a gateway now. */
@@ -56,6 +59,7 @@ export function statusOf(serving: Serving, version: string, notReady: string | u
       on: deployments.map(({ id }) => id),
       fallback,
     })),
+    tool_calls: toolCallCounts(signals.metrics),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import { type Listener, listen } from "../http/listener.ts";
 import { createAdminApp } from "../routes/admin-app.ts";
 import { createPublicApp } from "../routes/public-app.ts";
+import { createCapture } from "../signals/capture.ts";
 import { createRequestLog, type RequestLog } from "../signals/request-log.ts";
 import { createSignals } from "../signals/signals.ts";
 import { createFailureThrottle } from "../teams/failure-throttle.ts";
@@ -47,10 +48,13 @@ export async function startGateway({
 }: GatewayOptions): Promise<Gateway> {
   const now = (): number => performance.now();
   const signals = createSignals(log);
+  const { capture: kept } = config.server;
+  const capture = kept && createCapture({ ...kept, metrics: signals.metrics, log });
   const parts = {
     limits: createMemoryStore({ now, reservationTtlMs: config.timeouts.totalMs + 60_000 }),
     signals,
     throttle: createFailureThrottle({ now }),
+    capture,
     now,
   };
   let serving = createServing(config, parts);
@@ -80,6 +84,7 @@ export async function startGateway({
     prober.stop();
     await adminListener.close();
     for (const backend of serving.backends.values()) void backend.close().catch(() => {});
+    await capture?.flush();
     await log.flush();
   }
 

@@ -14,6 +14,7 @@ import {
 import type { Config, Team } from "../config/config.ts";
 import type { HttpExchange } from "../http/exchange.ts";
 import type { ReadRequest } from "../request-path/read-request.ts";
+import type { Capture } from "../signals/capture.ts";
 import type { Signals } from "../signals/signals.ts";
 import type { FailureThrottle } from "../teams/failure-throttle.ts";
 import { createKeyIndex } from "../teams/keys.ts";
@@ -27,6 +28,8 @@ export interface Serving {
   readonly limits: LimitStore;
   readonly retryBudget: RetryBudget;
   readonly signals: Signals;
+  /** Undefined = no reply is kept. */
+  readonly capture: Capture | undefined;
   /** @throws GatewayError `invalid_api_key`, `too_many_failed_keys`, `invalid_request`. */
   identify(exchange: HttpExchange): Team;
   /** The deployments of a model that may be tried now, ordered by its strategy. */
@@ -42,6 +45,7 @@ export interface ServingParts {
   readonly limits: LimitStore;
   readonly signals: Signals;
   readonly throttle: FailureThrottle;
+  readonly capture: Capture | undefined;
   now(): number;
 }
 
@@ -63,6 +67,7 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
     backends,
     limits: parts.limits,
     signals: parts.signals,
+    capture: parts.capture,
     retryBudget: createRetryBudget({ ratio: config.retryBudget, now: parts.now }),
     identify: (exchange) => identify(exchange, keys, parts.throttle),
     choose(model) {

@@ -88,6 +88,16 @@ export const metricTable = {
     help: "Tool calls: clean, leaked into the text, coerced, repaired, failed (text in the end) or denied by the guard",
     labels: ["backend", "model", "dialect", "outcome"],
   },
+  signalbox_unclosed_reasoning_total: {
+    type: "counter",
+    help: "Choices that began inside a thought and never left it, so that all of them is reasoning",
+    labels: ["backend", "model", "dialect"],
+  },
+  signalbox_captures_total: {
+    type: "counter",
+    help: "Replies to be captured: written, full (the file is), dropped (too many at once) or error",
+    labels: ["result"],
+  },
   signalbox_tool_violations_total: {
     type: "counter",
     help: "Breaches of the guard's rules by tool calls, and what was done",
@@ -131,6 +141,8 @@ export interface Metrics {
   counter<N extends NameOf<"counter">>(name: N, labels: Labels<N>): NumberSeries;
   histogram<N extends NameOf<"histogram">>(name: N, labels: Labels<N>): HistogramSeries;
   gauge<N extends NameOf<"gauge">>(name: N, labels: Labels<N>): NumberSeries;
+  /** All series of a counter so far. */
+  series<N extends NameOf<"counter">>(name: N): readonly { readonly labels: Labels<N>; readonly value: number }[];
   /** Drops every series of a gauge, before it is set anew (a backend that left the config). */
   reset(name: NameOf<"gauge">): void;
   /** The exposition, in Prometheus' text format. */
@@ -230,6 +242,11 @@ export function createMetrics(): Metrics {
     counter: (name, labels) => numbers.get(name)!.of(labels),
     gauge: (name, labels) => numbers.get(name)!.of(labels),
     histogram: (name, labels) => histograms.get(name)!.of(labels),
+    series: <N extends NameOf<"counter">>(name: N) =>
+      [...numbers.get(name)!.series.values()].map(({ labels, one }) => ({
+        labels: labels as Labels<N>,
+        value: one.value,
+      })),
     reset: (name) => numbers.get(name)!.series.clear(),
     text: () => registry.metrics(),
     contentType: registry.contentType,

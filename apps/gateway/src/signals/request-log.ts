@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import type { Story } from "../request-path/story.ts";
+import type { CallCount, Story } from "../request-path/story.ts";
 import { tokensOf } from "../request-path/story.ts";
 import { createLineWriter, type LineWriter } from "./line-writer.ts";
 import { prettyLine } from "./pretty-line.ts";
@@ -57,6 +57,13 @@ function isoNow(): string {
   return clock.text;
 }
 
+/** How many tool calls had which fate; never what they hold. */
+function countsOf(calls: readonly CallCount[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { outcome, count } of calls) counts[outcome] = (counts[outcome] ?? 0) + count;
+  return counts;
+}
+
 /** The one line of a request, in pino's form. */
 function requestLine(story: Story): string {
   const { promptTokens, completionTokens } = tokensOf(story);
@@ -78,6 +85,7 @@ function requestLine(story: Story): string {
     attempts: story.attempts,
     input_tokens: promptTokens,
     output_tokens: completionTokens,
+    tool_calls: story.toolCalls === undefined ? undefined : countsOf(story.toolCalls),
     duration_ms: round(performance.now() - story.started),
     first_token_ms: story.firstTokenAt === undefined ? undefined : round(story.firstTokenAt - story.started),
     tried:

@@ -98,6 +98,8 @@ function createMeasure(metrics: Metrics): (story: Story) => void {
     measureAttempts(metrics, story);
     if (story.firstTokenAt !== undefined) measureReply(metrics, story, story.firstTokenAt, series);
     if (story.toolCalls !== undefined) measureCalls(metrics, story);
+    for (const { count, ...labels } of story.unclosed ?? [])
+      metrics.counter("signalbox_unclosed_reasoning_total", labels).value += count;
     if (story.code === "rate_limit_exceeded" || story.code === "concurrency_limit_exceeded") {
       const limit = story.code === "rate_limit_exceeded" ? "rate" : "concurrent";
       metrics.counter("signalbox_rate_limited_total", { team: story.team || OTHER, limit }).value++;
