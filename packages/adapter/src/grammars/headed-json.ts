@@ -27,7 +27,7 @@ interface Headed {
 
 /** Calls whose name stands in front of their JSON arguments. */
 export function headedJson({ starts, heads, ends, read: readHead }: Headed): Body {
-  const stops = stopsAt(`{\`${heads.map((head) => head[0]).join("")}`);
+  const stops = stopsAt(`{"\`${heads.map((head) => head[0]).join("")}`);
   const begin = LiteralSet.of(...starts);
   const between = LiteralSet.of(...heads);
   const closes = LiteralSet.of(...ends);
@@ -60,6 +60,9 @@ function* closesHere(read: Cursor, closes: LiteralSet<string>): Generator<undefi
   return end !== undefined;
 }
 
+/** A brace, a quotation mark or a tick: what arguments begin with. */
+const begins = new Set([0x7b, 0x22, 0x60]);
+
 interface Parts {
   readonly first: string;
   /** By the literal in front of each. */
@@ -85,7 +88,7 @@ function* headOf(
     const part = read.marked().trim();
     if (first === undefined) first = part;
     else behind.set(literal, part);
-    if (read.code() === 0x7b || read.code() === 0x60) return { first, behind };
+    if (begins.has(read.code())) return { first, behind };
     let next = read.peek(between);
     for (; next === PARTIAL; next = read.peek(between)) yield;
     if (next === undefined) {
