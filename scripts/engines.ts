@@ -73,6 +73,8 @@ async function runTests({ tests }: RealEngine): Promise<number> {
     root: fileURLToPath(new URL("..", import.meta.url)),
     watch: false,
     include: [...tests],
+    // Two engines at once would take each other's cores.
+    fileParallelism: false,
     reporters: ["verbose"],
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -54,7 +54,10 @@ export const llamaCpp: RealEngine = {
     ...more,
   ],
 
-  tests: ["apps/gateway/src/engines-real/llama-cpp.real.test.ts"],
+  tests: [
+    "apps/gateway/src/engines-real/llama-cpp.real.test.ts",
+    "apps/gateway/src/engines-real/llama-cpp-tools.real.test.ts",
+  ],
 };
 
 const venv = inFolder("venv-model");

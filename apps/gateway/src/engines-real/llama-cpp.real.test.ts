@@ -1,8 +1,8 @@
 import OpenAI, { APIError, BadRequestError, NotFoundError } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { loadConfig } from "../config/load.ts";
-import { type Gateway, startGateway } from "../runtime/gateway.ts";
+import type { Gateway } from "../runtime/gateway.ts";
 import { createLlamaServer, type LlamaServer, until } from "./llama-server-process.ts";
+import { startRealGateway } from "./real-gateway.ts";
 
 let server: LlamaServer;
 let gateway: Gateway;
@@ -11,18 +11,12 @@ let client: OpenAI;
 
 const clientOf = ({ url }: Gateway): OpenAI => new OpenAI({ baseURL: `${url}/v1`, apiKey: "EMPTY", maxRetries: 0 });
 
-async function gatewayFor(url: string, more = ""): Promise<Gateway> {
-  const text = `
-version: 1
-server: { listen: "127.0.0.1:0", admin: "127.0.0.1:0", log: silent }
+const gatewayFor = (url: string, more = ""): Promise<Gateway> =>
+  startRealGateway(`
 backends: { llama: { kind: llama_cpp, url: "${url}"${more} } }
 models: { gemma: { on: [{ backend: llama }] } }
 defaults: { probe: { interval: 1s } }
-`;
-  const loaded = await loadConfig(text, { env: {}, fileName: "real.yaml" });
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors));
-  return startGateway({ config: loaded.config });
-}
+`);
 
 beforeAll(async () => {
   server = await createLlamaServer();
