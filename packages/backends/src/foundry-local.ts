@@ -26,6 +26,8 @@ export const foundryLocal: BackendKind = {
   defaultPort: undefined,
   paths: { chat_completions: "/v1/chat/completions", embeddings: "/v1/embeddings" },
   streamsUsage: true,
+  // Before 1.0. A stream that breaks has no `[DONE]` either. https://github.com/microsoft/Foundry-Local/issues/299
+  omitsFinishReason: true,
   concurrent: false,
   reasoningHistory: "drop",
   readError: readErrorWith(errors),

@@ -35,6 +35,8 @@ export interface ReplyProgress {
   readonly ledger: Ledger;
   /** Events that were skipped because they could not be read. */
   malformed: number;
+  /** The last event of a stream that had choices. */
+  last: ReplyEvent | undefined;
 }
 
 /** Is this a reply at all? By its status and headers alone; an error answer is the caller's to read. */
@@ -184,6 +186,7 @@ function passEvents(
         if (!over) pass(event, normaliser, passed);
         break;
       default:
+        progress.last = event;
         pass(event, normaliser, passed);
     }
   }
@@ -208,7 +211,8 @@ function* ending(done: boolean, options: ReplyOptions, progress: ReplyProgress):
   if (done && options.kind.omitsFinishReason && ledger.hasContent) {
     const finish_reason = ledger.hasToolCalls ? "tool_calls" : "stop";
     const choices = ledger.open.map((index) => ({ index, delta: {}, finish_reason }));
-    pass(ReplyEvent.ofJson({ object: "chat.completion.chunk", choices }), normaliser, last);
+    const { id, created, model } = progress.last!.json as { id?: unknown; created?: unknown; model?: unknown };
+    pass(ReplyEvent.ofJson({ id, object: "chat.completion.chunk", created, model, choices }), normaliser, last);
     normaliser?.end(last);
     yield [...last, DONE];
     return;
@@ -297,5 +301,5 @@ function deltaOf(message: unknown): unknown {
 
 /** What is known of a reply before it begins. */
 export function createProgress(endpoint: Endpoint): ReplyProgress {
-  return { ledger: createLedger(endpoint), malformed: 0 };
+  return { ledger: createLedger(endpoint), malformed: 0, last: undefined };
 }
