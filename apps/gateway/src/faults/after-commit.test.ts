@@ -153,14 +153,16 @@ test("F27 an engine that says nothing behind its finish_reason is waited for one
   await until(() => silent.requests.length === 1 && silent.open === 0, 200, "the connection is let go");
 });
 
-function event(content: string, finish_reason: string | null = null, index = 0): string {
-  return `data: ${JSON.stringify({ id: "chatcmpl-1", object: "chat.completion.chunk", model: "big", choices: [{ index, delta: { content }, finish_reason }] })}\n\n`;
+function event(content: string, finish_reason: string | null = null, more: object = {}): string {
+  const choice = { index: 0, delta: { ...more, content }, finish_reason };
+  return `data: ${JSON.stringify({ id: "chatcmpl-1", object: "chat.completion.chunk", model: "big", choices: [choice] })}\n\n`;
 }
 
 const DONE = "data: [DONE]\n\n";
 
 test("F31 a stream cut in two at every byte comes out the same", async () => {
-  const body = event("Grüße, 世界 👋🏽") + event(" \u2028 and \\n") + event("", "stop") + DONE;
+  const body =
+    event("Grüße, 世界 👋🏽", null, { role: "assistant" }) + event(" \u2028 and \\n") + event("", "stop") + DONE;
   const bytes = Buffer.from(body);
   let at = 0;
   const upstream = await startRawUpstream(({ socket }) => {
@@ -185,17 +187,45 @@ test("F32 bytes that are not UTF-8 do no harm", async () => {
   expect((await pool.chat(true)).done).toBe(true);
 });
 
-test("F36 a reply cut inside a tool call's arguments does not look like a call", async () => {
-  const script = [
-    { reply: { tool_calls: [{ name: "weather", arguments: { city: "Paris", days: [1, 2, 3, 4, 5, 6, 7, 8, 9] } }] } },
-  ];
-  const pool = await startPool({ primary: { script } });
-  pool.primary.fault({ kind: "cut", after_tokens: 2 });
-  const answer = await pool.chat(true, {
-    tools: [{ type: "function", function: { name: "weather", parameters: { type: "object" } } }],
+describe("F36 a reply cut inside a tool call's arguments", () => {
+  const call = { name: "weather", arguments: { city: "Paris", days: [1, 2, 3, 4, 5, 6, 7, 8, 9] } };
+  const asked = { tools: [{ type: "function", function: { name: "weather", parameters: { type: "object" } } }] };
+  const hasCalls = ({ chunks }: Reading) =>
+    chunks.some(({ choices }) => choices?.some(({ delta }) => delta?.tool_calls !== undefined));
+
+  test("goes to the fallback: a call is sent when it is complete, so nothing was", async () => {
+    const pool = await startPool({ primary: { script: [{ reply: { tool_calls: [call] } }] } });
+    pool.primary.fault({ kind: "cut", after_tokens: 2 });
+    const answer = await pool.chat(true, asked);
+    expect(answer).toMatchObject({ status: 200, content: words.fallback, finishes: ["stop"], done: true });
+    expect(answer.headers).toMatchObject({ "x-signalbox-model": "small", "x-signalbox-attempts": "2" });
+    expect(pool.lastLine().tried).toMatchObject([
+      { backend: "primary", outcome: "failed", cause: "cut" },
+      { backend: "fallback", outcome: "ok" },
+    ]);
   });
-  expect(answer.chunks.some(({ choices }) => choices?.some(({ delta }) => delta?.tool_calls !== undefined))).toBe(true);
-  expect(answer).toMatchObject({ finishes: [], done: false, error: { code: "stream_interrupted" } });
+
+  test("is an honest status where there is no other backend", async () => {
+    const pool = await startPool({ primary: { script: [{ reply: { tool_calls: [call] } }] }, fallback: false });
+    pool.primary.fault({ kind: "cut", after_tokens: 2 });
+    const answer = await pool.chat(true, asked);
+    expect(answer).toMatchObject({ status: 502, error: { code: "upstream_failed" } });
+    expect(pool.lastLine()).toMatchObject({ status: 502, code: "upstream_failed", attempts: 2 });
+  });
+
+  test("behind text that was sent ends in an error event: what was held back is text, and no call", async () => {
+    const script = [{ reply: { deltas: ["Let me ", "see.\n"], tool_calls: [call] } }];
+    const pool = await startPool({ primary: { script } });
+    pool.primary.fault({ kind: "cut", after_tokens: 4 });
+    const answer = await pool.chat(true, asked);
+    expectBroken(answer, `Let me see.\n${JSON.stringify(call.arguments)}`);
+    expect(answer.content.length).toBeGreaterThan("Let me see.\n".length);
+    expect(hasCalls(answer)).toBe(false);
+    expect(pool.lastLine()).toMatchObject({ outcome: "failed", code: "stream_interrupted", backend: "primary" });
+    expect(await pool.gateway.metrics()).toContain(
+      'signalbox_tool_calls_total{backend="primary",model="large",dialect="engine",outcome="failed"} 1',
+    );
+  });
 });
 
 test.each([
