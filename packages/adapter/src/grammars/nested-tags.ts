@@ -113,35 +113,37 @@ class Values {
   members(element: Element, schema: JsonSchema | undefined): Made {
     const groups = Map.groupBy(element.children, ({ name }) => name);
     let coerced = false;
-    const members = [...groups].map(([name, elements]) => {
+    const members = [...groups].flatMap(([name, elements]) => {
       const own = schema === undefined ? undefined : propertySchema(schema, name, this.#root);
       const value = elements.length > 1 ? this.#items(elements, own) : this.#value(elements[0]!, own);
-      coerced ||= value.coerced;
-      return `${JSON.stringify(name)}:${value.json}`;
+      coerced ||= value?.coerced === true;
+      return value === undefined ? [] : [`${JSON.stringify(name)}:${value.json}`];
     });
     return { json: `{${members.join(",")}}`, coerced };
   }
 
   #items(elements: readonly Element[], schema: JsonSchema | undefined): Made {
     const own = schema === undefined ? undefined : itemSchema(schema, this.#root);
-    const values = elements.map((element) => this.#value(element, own));
+    const values = elements.map((element) => this.#value(element, own)).filter((value) => value !== undefined);
     return { json: `[${values.map(({ json }) => json).join(",")}]`, coerced: values.some(({ coerced }) => coerced) };
   }
 
-  #value(element: Element, schema: JsonSchema | undefined): Made {
+  /** Undefined = an empty element, which is no value of its type. */
+  #value(element: Element, schema: JsonSchema | undefined): Made | undefined {
     const { children } = element;
     if (children.length > 0) {
       const isList = children.every(({ name }) => name === ITEM);
       return isList ? this.#items(children, schema) : this.members(element, schema);
     }
     const text = this.#text.slice(element.from, element.to);
-    const { json, coerced } = coerceText(text, schema, this.#root);
-    return { json: json ?? emptyOf(schema), coerced };
+    const value = coerceText(text, schema, this.#root);
+    const json = value.json ?? emptyOf(schema);
+    return json === undefined ? undefined : { json, coerced: value.coerced };
   }
 }
 
-/** An empty element: an empty list or object where that is declared. */
-function emptyOf(schema: JsonSchema | undefined): string {
+/** The template writes an empty list or object as an element with nothing in it. */
+function emptyOf(schema: JsonSchema | undefined): string | undefined {
   const type = typeof schema === "object" ? schema.type : undefined;
-  return type === "array" ? "[]" : type === "object" ? "{}" : "null";
+  return type === "array" ? "[]" : type === "object" ? "{}" : undefined;
 }
