@@ -37,8 +37,8 @@ export class Cursor {
   /** Once the mark is not in the window: the piece that it is in, and where in there. */
   #markedPiece = 0;
   #markedAt = 0;
-  /** A place in the window to come back to; -1 = none. */
-  #held = -1;
+  /** A place to come back to, in code units of the block. */
+  #held = 0;
 
   /** Begins a block: `text` is its first part. */
   begin(text: string): void {
@@ -48,18 +48,16 @@ export class Cursor {
     if (this.#pieces.length > 0) this.#pieces = [];
     this.#piece = "";
     this.#marked = 0;
-    this.#held = -1;
   }
 
   feed(text: string): void {
-    const at = this.#held < 0 ? this.#at : this.#held;
-    if (at > 0) this.#keep(at);
+    if (this.#at > 0) this.#keep();
     this.#window = this.#window === "" ? text : this.#window + text;
   }
 
   /** Moves what was read out of the window. */
-  #keep(at: number): void {
-    const whole = at === this.#window.length;
+  #keep(): void {
+    const at = this.#at;
     const marked = this.#marked - this.#base;
     if (marked >= 0 && marked < at) {
       // The mark begins a piece, or nearly: what is asked for later is cut from few others.
@@ -67,12 +65,12 @@ export class Cursor {
       this.#markedPiece = this.#pieces.length;
       this.#markedAt = marked;
     }
+    const whole = at === this.#window.length;
     this.#piece += whole ? this.#window : this.#window.slice(0, at);
     if (this.#piece.length > PIECE) this.#endPiece();
     this.#base += at;
     this.#window = whole ? "" : this.#window.slice(at);
-    this.#at -= at;
-    if (this.#held >= 0) this.#held -= at;
+    this.#at = 0;
   }
 
   #endPiece(): void {
@@ -82,20 +80,45 @@ export class Cursor {
     this.#piece = "";
   }
 
-  /** Remembers this place, to come `back` to; for looking a few characters ahead. */
+  /** Remembers this place, to come `back` to; for looking ahead. One place at a time. */
   hold(): void {
-    this.#held = this.#at;
+    this.#held = this.#base + this.#at;
   }
 
-  /** What was read since the place that was held. Costs its length. */
+  /** What was read since the place that was held. */
   held(): string {
-    return this.#window.slice(this.#held, this.#at);
+    return this.#behind(this.#held) + this.#window.slice(Math.max(0, this.#held - this.#base), this.#at);
   }
 
-  /** Returns to the place that was held, or (with `stay`) goes on here. */
-  back(stay = false): void {
-    if (!stay) this.#at = this.#held;
-    this.#held = -1;
+  /** Returns to the place that was held. */
+  back(): void {
+    const held = this.#held;
+    if (held < this.#base) this.#unkeep(held);
+    this.#at = held - this.#base;
+  }
+
+  /** What was moved out of the window from a place on. */
+  #behind(place: number): string {
+    let from = this.#base - this.#piece.length;
+    let text = this.#piece;
+    for (let index = this.#pieces.length - 1; from > place; index--) {
+      text = this.#pieces[index]! + text;
+      from -= this.#pieces[index]!.length;
+    }
+    return place < this.#base ? text.slice(place - from) : "";
+  }
+
+  /** Moves what was read from a place on into the window again. */
+  #unkeep(place: number): void {
+    const text = this.#behind(place);
+    let drop = text.length;
+    while (drop > this.#piece.length) {
+      drop -= this.#piece.length;
+      this.#piece = this.#pieces.pop()!;
+    }
+    this.#piece = this.#piece.slice(0, this.#piece.length - drop);
+    this.#window = text + this.#window;
+    this.#base = place;
   }
 
   /** Sets the mark here: offsets count from it, and `marked` is what was read since. */
@@ -189,20 +212,30 @@ export class Cursor {
     return this.ended ? undefined : PARTIAL;
   }
 
-  /** Moves to the next literal of `set` (all ASCII at their first character), and stops in front of it. Undefined at the end. */
-  seek<T>(set: LiteralSet<T>): Entry<T> | typeof PARTIAL | undefined {
+  /**
+   * Moves to the next literal of `set`, and stops in front of it. Undefined at the end, or where none is within `most` code
+   * units from the mark: then it has moved that far, in whatever pieces the text came.
+   */
+  seek<T>(set: LiteralSet<T>, most = Number.POSITIVE_INFINITY): Entry<T> | typeof PARTIAL | undefined {
     const window = this.#window;
-    const { firsts } = set;
-    for (let at = this.#at; at < window.length; at++) {
+    const { firsts, hasWide } = set;
+    const limit = this.#limit(most);
+    let at = this.#at;
+    for (; at < window.length && at < limit; at++) {
       const code = window.charCodeAt(at);
-      if (code >= 128 || firsts[code] === 0) continue;
+      if (code < 128 ? firsts[code] === 0 : !hasWide) continue;
       const found = set.match(window, at, this.ended);
       if (found === undefined) continue;
       this.#at = at;
       return found;
     }
-    this.#at = window.length;
-    return this.ended ? undefined : PARTIAL;
+    this.#at = at;
+    return this.ended || at >= limit ? undefined : PARTIAL;
+  }
+
+  /** Where in the window a place is, `most` code units from the mark. */
+  #limit(most: number): number {
+    return Math.max(this.#at, this.#marked - this.#base + most);
   }
 
   /** Moves to the next `literal`, and stops in front of it. `NO` at the end. */
@@ -221,17 +254,22 @@ export class Cursor {
     return MORE;
   }
 
-  /** Moves to the next code unit that is one of `stops` (ASCII), and stops in front of it. `NO` at the end. */
-  until(stops: Uint8Array): Answer {
+  /**
+   * Moves to the next code unit that is one of `stops` (ASCII), and stops in front of it. `NO` at the end, or where none is
+   * within `most` code units from the mark: then it has moved that far, in whatever pieces the text came.
+   */
+  until(stops: Uint8Array, most = Number.POSITIVE_INFINITY): Answer {
     const window = this.#window;
+    const limit = this.#limit(most);
+    const end = Math.min(window.length, limit);
     let at = this.#at;
-    for (; at < window.length; at++) {
+    for (; at < end; at++) {
       const code = window.charCodeAt(at);
       if (code < 128 && stops[code] === 1) break;
     }
     this.#at = at;
-    if (at < window.length) return YES;
-    return this.ended ? NO : MORE;
+    if (at < end) return YES;
+    return this.ended || at >= limit ? NO : MORE;
   }
 
   /** Lets `step` read the window from here; it answers where it stopped. */

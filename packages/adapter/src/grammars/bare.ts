@@ -76,8 +76,8 @@ export function fenced(envelopes: readonly Envelope[]): Envelope {
     *grammar(read, outer) {
       const block = holding(outer);
       const fence = fences.find((one) => read.text() === one)!;
-      while (read.until(lineEnd) === MORE) yield;
-      if (read.code() !== 0x0a || read.offset > MAX_INFO) return false;
+      while (read.until(lineEnd, MAX_INFO) === MORE) yield;
+      if (read.code() !== 0x0a) return false;
       for (;;) {
         while (read.space() === MORE) yield;
         if (read.atEnd) return block.hasCalls && outer.repairs;

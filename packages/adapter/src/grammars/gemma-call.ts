@@ -20,10 +20,7 @@ export function gemmaCall(quote: string): Body {
     *read(read: Cursor, block: Block) {
       read.skip(START.length);
       read.mark();
-      while (read.until(nameStops) === MORE) {
-        if (read.offset > MAX_NAME) return false;
-        yield;
-      }
+      while (read.until(nameStops, MAX_NAME) === MORE) yield;
       const name = read.marked().trim();
       if ((read.code() !== 0x7b && read.code() !== 0x28) || !block.accepts(name)) return false;
       read.mark();

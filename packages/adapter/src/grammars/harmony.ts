@@ -38,12 +38,9 @@ function isHeader(header: string): boolean {
 }
 
 function* message(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
-  let found = read.seek(MESSAGE);
-  for (; found === PARTIAL; found = read.seek(MESSAGE)) {
-    if (read.offset > MAX_HEADER) return false;
-    yield;
-  }
-  if (found === undefined || read.offset > MAX_HEADER) return false;
+  let found = read.seek(MESSAGE, MAX_HEADER);
+  for (; found === PARTIAL; found = read.seek(MESSAGE, MAX_HEADER)) yield;
+  if (found === undefined) return false;
   const header = read.marked();
   if (!isHeader(header)) return false;
   read.skip(found.literal.length);

@@ -7,6 +7,7 @@ import { jsonArguments } from "./json-arguments.ts";
 import type { Body } from "./tagged.ts";
 
 const MAX_NAME = 256;
+const nameEnd = stopsAt("<");
 
 interface Named {
   readonly name: string;
@@ -80,11 +81,7 @@ function* headOf(
   let first: string | undefined;
   for (let literal = ""; ; ) {
     read.mark();
-    while (read.until(stops) === MORE) {
-      if (read.offset > MAX_NAME) return undefined;
-      yield;
-    }
-    if (read.offset > MAX_NAME) return undefined;
+    while (read.until(stops, MAX_NAME) === MORE) yield;
     const part = read.marked().trim();
     if (first === undefined) first = part;
     else behind.set(literal, part);
@@ -133,13 +130,9 @@ export const nameArguments: Body = {
     const close = (yield* take(read, "<name>")) === YES ? "</name>" : "</tool_name>";
     if (close === "</tool_name>") yield* take(read, "<tool_name>");
     read.mark();
-    for (let found = read.find(close); found !== YES; found = read.find(close)) {
-      if (found !== MORE || read.offset > MAX_NAME) return false;
-      yield;
-    }
+    while (read.until(nameEnd, MAX_NAME) === MORE) yield;
     const name = read.marked().trim();
-    if (!block.accepts(name)) return false;
-    read.skip(close.length);
+    if ((yield* take(read, close)) !== YES || !block.accepts(name)) return false;
     while (read.space() === MORE) yield;
     for (const tag of ["arguments", "parameters", "args"]) {
       if ((yield* take(read, `<${tag}>`)) !== YES) continue;

@@ -27,7 +27,7 @@ export function* jsonValue(
 function takeCalls(block: Block, text: string, repaired: boolean): boolean {
   const elements = readCallElements(text) ?? [];
   const calls = elements.filter((element) => typeof element !== "string");
-  if (calls.length === 0 || (block.weak && calls.length < elements.length)) return false;
+  if (calls.length === 0 || (calls.length < elements.length && (block.weak || repaired))) return false;
   if (!calls.every(({ name }) => block.accepts(name))) return false;
   for (const element of elements) {
     if (typeof element === "string") {

@@ -81,12 +81,9 @@ function* keyValueCall(
   declaredOnly: boolean,
 ): Generator<undefined, boolean, undefined> {
   read.mark();
-  while (read.until(nameStops) === MORE) {
-    if (read.offset > MAX_NAME) return false;
-    yield;
-  }
+  while (read.until(nameStops, MAX_NAME) === MORE) yield;
   const name = read.marked();
-  if (name === "" || name.length > MAX_NAME) return false;
+  if (name === "") return false;
   const places: Place[] = [];
   for (;;) {
     yield* noise(read);
@@ -115,7 +112,7 @@ function* keyValueCall(
 function* isOver(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
   read.hold();
   const isEnd = yield* onlyTurnEnds(read);
-  read.back(!isEnd);
+  if (isEnd) read.back();
   return isEnd && block.repairs;
 }
 
@@ -157,21 +154,20 @@ function* readPair(
 
 /** Reads a key up to and with its closing tag. Undefined when it has none; the cursor stands behind what was read. */
 function* keyName(read: Cursor, endKey: string): Generator<undefined, string | undefined, undefined> {
-  const from = read.offset;
+  const most = read.offset + MAX_NAME;
   read.hold();
-  while (read.until(keyStops) === MORE && read.offset - from <= MAX_NAME) yield;
-  const name = read.offset - from <= MAX_NAME ? read.held().trim() : undefined;
-  read.back(true);
-  return name !== undefined && (yield* take(read, endKey)) === YES ? name : undefined;
+  while (read.until(keyStops, most) === MORE) yield;
+  const name = read.held().trim();
+  return (yield* take(read, endKey)) === YES ? name : undefined;
 }
 
 /** A key inside a value: does a value follow it, so that the one in front of it was not closed? Stays here if so, else behind the tag. */
 function* isPair(read: Cursor, { key, endKey, value }: Tags): Generator<undefined, boolean, undefined> {
-  const from = read.offset;
+  const most = read.offset + MAX_NAME;
   read.hold();
   read.skip(key.length);
-  while (read.until(keyStops) === MORE && read.offset - from <= MAX_NAME) yield;
-  let isPair = read.offset - from <= MAX_NAME && (yield* take(read, endKey)) === YES;
+  while (read.until(keyStops, most) === MORE) yield;
+  let isPair = (yield* take(read, endKey)) === YES;
   if (isPair) {
     yield* noise(read);
     isPair = (yield* take(read, value)) === YES;

@@ -15,10 +15,7 @@ const MAX_INDENT = 16;
 /** Reads `name(...)`, from the name to the closing parenthesis. */
 export function* pythonCall(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
   read.mark();
-  while (read.until(nameStops) === MORE) {
-    if (read.offset > MAX_NAME) return false;
-    yield;
-  }
+  while (read.until(nameStops, MAX_NAME) === MORE) yield;
   const name = read.marked();
   if (read.code() !== 0x28 || !block.accepts(name)) return false;
   for (let depth = 0; ; ) {
@@ -75,7 +72,7 @@ function* listOrJson(...[read, block, around]: Parameters<Body["read"]>): Genera
   read.skip(1);
   while (read.space() === MORE) yield;
   const isJson = read.code() === 0x7b;
-  read.back(!isJson);
+  if (isJson) read.back();
   return isJson ? yield* jsonCalls.read(read, block, around) : yield* pythonList(read, block);
 }
 

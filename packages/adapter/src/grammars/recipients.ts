@@ -14,16 +14,13 @@ const EVERYONE = "all";
 
 function* segment(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
   read.mark();
-  while (read.until(lineEnd) === MORE) {
-    if (read.offset > MAX_NAME) return false;
-    yield;
-  }
+  while (read.until(lineEnd, MAX_NAME) === MORE) yield;
   const name = read.marked().trim();
-  if (name === EVERYONE) {
+  if (name === EVERYONE && (read.atEnd || read.code() === 0x0a)) {
     if (!read.atEnd) read.skip(1);
     return true;
   }
-  if (read.atEnd || !block.accepts(name)) return false;
+  if (read.code() !== 0x0a || !block.accepts(name)) return false;
   while (read.space() === MORE) yield;
   const json = yield* jsonArguments(read, ends);
   if (json === undefined) return false;

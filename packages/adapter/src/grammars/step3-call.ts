@@ -14,12 +14,9 @@ export const step3Call: Body = {
   starts: ["<｜tool_call_begin｜>", "<｜tool_sep｜>", "<steptml:invoke"],
   *read(read, block, around) {
     read.mark();
-    let found = read.seek(invoke);
-    for (; found === PARTIAL; found = read.seek(invoke)) {
-      if (read.offset > MAX_HEAD) return false;
-      yield;
-    }
-    if (found === undefined || read.offset > MAX_HEAD) return false;
+    let found = read.seek(invoke, MAX_HEAD);
+    for (; found === PARTIAL; found = read.seek(invoke, MAX_HEAD)) yield;
+    if (found === undefined) return false;
     if (!(yield* call.read(read, block, around))) return false;
     while (read.space() === MORE) yield;
     return (yield* take(read, "<｜tool_call_end｜>")) === YES || true;

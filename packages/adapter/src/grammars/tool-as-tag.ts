@@ -20,9 +20,10 @@ function* trailingNoise(read: Cursor): Generator<undefined, void, undefined> {
     const from = read.offset;
     read.hold();
     while (read.space() === MORE && read.offset - from < MAX_NOISE) yield;
-    const found = yield* take(read, NOISE);
-    read.back(found === YES);
-    if (found !== YES) return;
+    const isNoise = read.offset - from < MAX_NOISE && (yield* take(read, NOISE)) === YES;
+    if (isNoise) continue;
+    read.back();
+    return;
   }
 }
 

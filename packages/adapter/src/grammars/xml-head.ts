@@ -6,13 +6,12 @@ const MAX_HEAD = 512;
 
 /** Reads the rest of a tag up to and with its `>`, at most 512 code units. Undefined when this is no tag. */
 export function* tagHead(read: Cursor): Generator<undefined, string | undefined, undefined> {
-  const from = read.offset;
+  const most = read.offset + MAX_HEAD;
   read.hold();
-  while (read.until(headStops) === MORE && read.offset - from <= MAX_HEAD) yield;
-  const isHead = read.code() === 0x3e && read.offset - from <= MAX_HEAD;
-  const head = isHead ? read.held() : undefined;
-  read.back(true);
-  if (isHead) read.skip(1);
+  while (read.until(headStops, most) === MORE) yield;
+  if (read.code() !== 0x3e) return undefined;
+  const head = read.held();
+  read.skip(1);
   return head;
 }
 

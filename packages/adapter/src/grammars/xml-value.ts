@@ -1,5 +1,5 @@
 import type { Cursor } from "../cursor.ts";
-import { MORE, YES } from "../cursor.ts";
+import { MORE } from "../cursor.ts";
 import type { Block } from "../dialect.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
 import type { Surroundings } from "./tagged.ts";
@@ -110,7 +110,7 @@ function* isFollowed(
   if (end !== undefined) return true;
   read.hold();
   const isOver = yield* onlyTurnEnds(read);
-  read.back(!isOver);
+  if (isOver) read.back();
   return isOver && block.repairs;
 }
 
@@ -122,12 +122,10 @@ type Mark = "close" | "next" | "end" | "again";
 const keptMarks = new WeakMap<Surroundings, Map<ValueRules, Map<string, LiteralSet<Mark>>>>();
 
 function marksOf(rules: ValueRules, around: Surroundings, close: string): LiteralSet<Mark> {
-  let byRules = keptMarks.get(around);
-  if (byRules === undefined) keptMarks.set(around, (byRules = new Map()));
-  let byClose = byRules.get(rules);
-  if (byClose === undefined) byRules.set(rules, (byClose = new Map()));
-  let set = byClose.get(close);
-  if (set === undefined) byClose.set(close, (set = createMarks(rules, around, close)));
+  const byRules = keptMarks.get(around) ?? new Map<ValueRules, Map<string, LiteralSet<Mark>>>();
+  const byClose = byRules.get(rules) ?? new Map<string, LiteralSet<Mark>>();
+  const set = byClose.get(close) ?? createMarks(rules, around, close);
+  keptMarks.set(around, byRules.set(rules, byClose.set(close, set)));
   return set;
 }
 
@@ -178,7 +176,7 @@ function* forgetfulValue(
     read.hold();
     read.skip(mark.literal.length);
     const behind = yield* closesAll(read, block, rules, around);
-    read.back(behind !== true);
+    if (behind === true) read.back();
     if (behind === true) return { to };
     if (behind !== false) last ??= { to, rest: behind };
   }
