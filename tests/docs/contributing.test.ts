@@ -14,6 +14,7 @@ const examples = [
     adds: "tgi",
     changes: ["packages/backends/src/kinds.ts", "packages/backends/src/kind-cases.ts"],
   },
+  { heading: "A dialect", adds: "lantern", changes: ["packages/adapter/src/dialects.ts"] },
   { heading: "An error code", adds: "team_suspended", changes: ["packages/protocol/src/errors.ts"] },
   {
     heading: "A metric",
@@ -78,7 +79,7 @@ describe("the worked examples of docs/contributing.md, one after the other in a 
       if (line.startsWith("pnpm vitest ")) expect(output).toMatch(/^[1-9]\d* passed, 0 failed/m);
     }
     for (const { text } of shown) expect(printed).toContain(text);
-    if (heading.includes("strategy") || heading.includes("kind"))
+    if (/strategy|kind|dialect/.test(heading))
       expect(commands.at(-1), "a policy file that names it is checked").toMatch(/^pnpm signalbox check \S+\.yaml$/);
   });
 
@@ -89,7 +90,7 @@ describe("the worked examples of docs/contributing.md, one after the other in a 
       .flatMap(({ heading }) => blocksOf(page, heading))
       .filter(({ language }) => language === "ts")
       .map(({ path }) => path);
-    expect(added).toHaveLength(3);
+    expect(added).toHaveLength(4);
     for (const line of [`pnpm biome check ${added.join(" ")}`, "pnpm typecheck"]) {
       const { code, output } = await copy.run(line);
       expect(code, output).toBe(0);
