@@ -210,7 +210,7 @@ describe("F36 a reply cut inside a tool call's arguments", () => {
     pool.primary.fault({ kind: "cut", after_tokens: 2 });
     const answer = await pool.chat(true, asked);
     expect(answer).toMatchObject({ status: 502, error: { code: "upstream_failed" } });
-    expect(pool.lastLine()).toMatchObject({ status: 502, code: "upstream_failed", attempts: 2 });
+    expect(pool.lastLine()).toMatchObject({ status: 502, code: "upstream_failed", attempts: 1 });
   });
 
   test("behind text that was sent ends in an error event: what was held back is text, and no call", async () => {
