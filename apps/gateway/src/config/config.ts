@@ -45,7 +45,7 @@ export type CaptureOutcome = "failed" | "repaired" | "leaked" | "coerced";
 
 /** Which replies are kept, and where. */
 export interface CaptureConfig {
-  /** An absolute path, or one from the working directory. */
+  /** An absolute path. */
   readonly file: string;
   readonly maxBytes: number;
   readonly outcomes: readonly CaptureOutcome[];

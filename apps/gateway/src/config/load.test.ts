@@ -186,6 +186,18 @@ models: { m: { on: [{ backend: a }, { backend: b }] } }
   expect(errors).toEqual(["/etc/signalbox/signalbox.yaml:4:56: backends.b.api_key_file: «kay.txt» does not exist"]);
 });
 
+test("finds the file of captured replies from the folder of the config", async () => {
+  const text = `${minimal}server: { capture: { file: failed.jsonl, outcomes: [failed, leaked] } }\n`;
+  const config = await configOf(text, { fileName: "/etc/signalbox/signalbox.yaml" });
+  expect(config.server.capture).toEqual({
+    file: "/etc/signalbox/failed.jsonl",
+    maxBytes: 10 * 1024 * 1024,
+    outcomes: ["failed", "leaked"],
+  });
+  const { errors } = await load(text.replace("failed, leaked", "fialed"));
+  expect(errors).toEqual([expect.stringContaining("did you mean «failed»?")]);
+});
+
 test.each([
   ["api_key: sk-live-1234567890", "api_key"],
   [`api_key: "\${KEY:-sk-live-1234567890}"`, "api_key"],

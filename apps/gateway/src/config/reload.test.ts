@@ -160,8 +160,11 @@ test("names the settings that wait for a restart", async () => {
   const file = path.join(await makeFolder(), "signalbox.yaml");
   await writeFile(file, text(3));
   const { watcher } = await start(file);
-  await writeFile(file, `${text(3)}server: { listen: 127.0.0.1:0, log: silent, drain: 1s }\n`);
-  expect(await watcher.reload()).toMatchObject({ ok: true, needsRestart: ["server.listen", "server.log"] });
+  await writeFile(file, `${text(3)}server: { listen: 127.0.0.1:0, log: silent, drain: 1s, capture: { file: a } }\n`);
+  expect(await watcher.reload()).toMatchObject({
+    ok: true,
+    needsRestart: ["server.listen", "server.log", "server.capture"],
+  });
 });
 
 test("survives a hundred writes in a row and ends with the last one", async () => {
