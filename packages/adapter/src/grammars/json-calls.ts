@@ -1,7 +1,7 @@
 import type { Cursor } from "../cursor.ts";
 import { MORE } from "../cursor.ts";
 import type { Block } from "../dialect.ts";
-import { readCallElements } from "../json/call-objects.ts";
+import { readCallObjects } from "../json/call-objects.ts";
 import { JsonSpan, type SpanJudge } from "../json/json-span.ts";
 import { repairJson } from "../json/repair-json.ts";
 import { PARTIAL } from "../literals.ts";
@@ -23,22 +23,12 @@ export function* jsonValue(
   return span.lacksOnlyClosers ? { text: read.marked(), lacksClosers: true } : undefined;
 }
 
-/** Hands the calls of a JSON text to the block; false when there are none. What stands beside them in an array is text. */
+/** Hands the calls of a JSON text to the block; false when it is anything but calls. */
 function takeCalls(block: Block, text: string, repaired: boolean): boolean {
-  const elements = readCallElements(text) ?? [];
-  const calls = elements.filter((element) => typeof element !== "string");
-  if (calls.length === 0 || (calls.length < elements.length && (block.weak || repaired))) return false;
-  if (!calls.every(({ name }) => block.accepts(name))) return false;
-  for (const element of elements) {
-    if (typeof element === "string") {
-      block.commit();
-      block.content(element);
-    } else {
-      const { name, arguments: json, id } = element;
-      block.call(name, json, { id, repaired: repaired || element.repaired });
-    }
-  }
-  if (calls.length < elements.length) block.commit();
+  const objects = readCallObjects(text);
+  if (objects === undefined || !objects.every(({ name }) => block.accepts(name))) return false;
+  for (const { name, arguments: json, id, ...how } of objects)
+    block.call(name, json, { id, repaired: repaired || how.repaired });
   return true;
 }
 

@@ -20,20 +20,17 @@ const argumentsKeys = ["arguments", "parameters", "args", "input"];
  * undefined = not JSON, no call in it, or one of its elements is not a call.
  */
 export function readCallObjects(text: string): readonly CallObject[] | undefined {
-  const elements = readCallElements(text);
-  return elements?.every((element) => typeof element !== "string") ? elements : undefined;
-}
-
-/** The same, with the texts of elements that are not calls beside those that are. undefined = no call in it. */
-export function readCallElements(text: string): readonly (CallObject | string)[] | undefined {
   const json = repairJson(text);
   if (json === undefined) return undefined;
+  const objects = json.startsWith("[") ? elementSlices(json) : [json];
   const repaired = json !== text.trim();
-  const slices = json.startsWith("[") ? elementSlices(json) : [json];
-  const elements = slices.map((slice) => readCall(slice, repaired) ?? slice);
-  const others = elements.filter((element) => typeof element === "string");
-  // Text must stay as it came.
-  return others.length === elements.length || (repaired && others.length > 0) ? undefined : elements;
+  const calls: CallObject[] = [];
+  for (const object of objects) {
+    const call = readCall(object, repaired);
+    if (call === undefined) return undefined;
+    calls.push(call);
+  }
+  return calls.length > 0 ? calls : undefined;
 }
 
 function readCall(json: string, repaired: boolean): CallObject | undefined {
