@@ -1,104 +1,8 @@
-import { GatewayError, type Outcome, type TransportError, type UpstreamError } from "@signalbox/protocol";
+import { GatewayError, type TransportError, type UpstreamError } from "@signalbox/protocol";
 import { describe, expect, test } from "vitest";
-import { type AttemptEnd, AttemptFailure } from "./attempt-failure.ts";
-import { AllAttemptsFailed, type AttemptPlan, attemptLoop, type Choice, type Opened } from "./attempt-loop.ts";
+import type { AttemptEnd } from "./attempt-failure.ts";
 import type { OwnedBackendState } from "./create-backend-state.ts";
-import { createBackendState } from "./create-backend-state.ts";
-import type { Model } from "./policy.ts";
-import { candidatesFor } from "./select.ts";
-import { testDeployment } from "./test-deployment.ts";
-
-/** What an attempt on a backend comes to: its reply's text, or how it fails. */
-type Step = string | AttemptEnd;
-
-interface Rig {
-  readonly states: ReadonlyMap<string, OwnedBackendState>;
-  readonly tried: string[];
-  readonly slept: number[];
-  readonly ended: { backend: string; outcome: Outcome }[];
-  run(plan?: Partial<AttemptPlan>): Promise<Opened<string>>;
-}
-
-interface RigOptions {
-  /** Model -> its backends; each model falls back on the next. */
-  readonly models: Readonly<Record<string, readonly string[]>>;
-  /** Backend -> what its attempts come to, in order; the last one lasts. */
-  readonly steps: Readonly<Record<string, readonly Step[]>>;
-  readonly contexts?: Readonly<Record<string, number>>;
-  /** Retries that the budget grants. */
-  readonly retries?: number;
-  readonly maxConcurrent?: number;
-}
-
-function rig({ models, steps, contexts = {}, retries = 100, maxConcurrent = 4 }: RigOptions): Rig {
-  let time = 0;
-  let granted = retries;
-  const tried: string[] = [];
-  const slept: number[] = [];
-  const ended: Rig["ended"] = [];
-  const states = new Map<string, OwnedBackendState>();
-  for (const name of Object.keys(steps)) {
-    const state = createBackendState({ name, maxConcurrent, now: () => time, random: () => 0.5 });
-    const begin = state.begin.bind(state);
-    state.begin = (now, force) => {
-      const permit = begin(now, force);
-      if (permit === undefined) return undefined;
-      return {
-        alive: (at) => permit.alive(at),
-        end: (outcome) => {
-          ended.push({ backend: name, outcome });
-          permit.end(outcome);
-        },
-      };
-    };
-    states.set(name, state);
-  }
-  const chain = Object.entries(models).map(([name, backends]): Model => {
-    const deployments = backends.map((backend) => testDeployment(backend, name));
-    const context = contexts[name];
-    return {
-      name,
-      aliases: [],
-      deployments,
-      strategy: "ordered",
-      context,
-      capabilities: {},
-      fallback: [],
-      defaults: {},
-    };
-  });
-  const counts = new Map<string, number>();
-  return {
-    states,
-    tried,
-    slept,
-    ended,
-    run: (plan = {}) =>
-      attemptLoop<string>(
-        { chain, attempts: 3, signal: new AbortController().signal, ...plan },
-        {
-          now: () => time,
-          random: () => 0.5,
-          sleep: async (ms) => {
-            slept.push(ms);
-            time += ms;
-          },
-          choose: (model): Choice => candidatesFor(model, states, time),
-          async open({ backend: { name } }) {
-            tried.push(name);
-            time += 10;
-            const count = counts.get(name) ?? 0;
-            counts.set(name, count + 1);
-            const step = steps[name]!.at(Math.min(count, steps[name]!.length - 1))!;
-            if (typeof step === "string") return step;
-            throw new AttemptFailure(step, `${name}: ${step.how}`);
-          },
-          takeRetry: () => granted-- > 0,
-          retryInMs: () => Math.min(...[...states.values()].map((state) => state.retryInMs(time))),
-        },
-      ),
-  };
-}
+import { errorOf, rig, type Step } from "./test-rig.ts";
 
 const refused = (meaning: UpstreamError["meaning"], status: number, more: Partial<UpstreamError> = {}): AttemptEnd => ({
   how: "refused",
@@ -108,15 +12,6 @@ const fault = (which: TransportError["fault"]): AttemptEnd => ({ how: "fault", f
 const reset = fault("reset");
 const connect = fault("connect");
 const broken = refused("server", 500);
-
-async function errorOf(run: Promise<unknown>): Promise<GatewayError> {
-  const error = await run.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  expect(error).toBeInstanceOf(AllAttemptsFailed);
-  return (error as AllAttemptsFailed).error;
-}
 
 describe("which candidate comes next", () => {
   test("the first that commits answers, and its permit stays open for the end of the reply", async () => {
@@ -376,4 +271,58 @@ test("an error that is no AttemptFailure is a failure of that attempt, and frees
   const { run, states } = rig({ models: { big: ["a"] }, steps: { a: [undefined as unknown as Step] } });
   expect(await errorOf(run())).toMatchObject({ code: "upstream_failed" });
   expect(states.get("a")!.inFlight).toBe(0);
+});
+
+describe("a reply that the policy keeps from the client", () => {
+  const error = new GatewayError("tool_call_denied", "a tool call was refused by policy: shell: denied by removal");
+  const reject: AttemptEnd = { how: "denied", escalate: false, error };
+  const escalate: AttemptEnd = { how: "denied", escalate: true, error };
+  const models = { small: ["a", "b"], large: ["c", "d"], largest: ["e"] };
+  const steps = { a: [escalate], b: ["no"], c: ["hello"], d: ["no"], e: ["no"] };
+
+  test("ends the walk with its own error, and says nothing against the backend", async () => {
+    const { run, tried, ended } = rig({ models, steps: { ...steps, a: [reject] } });
+    expect(await errorOf(run())).toBe(error);
+    expect(tried).toEqual(["a"]);
+    expect(ended).toEqual([{ backend: "a", outcome: { kind: "caller_error", status: 403 } }]);
+  });
+
+  test("is asked of the next model, and of no replica", async () => {
+    const { run, tried, slept } = rig({ models, steps });
+    await expect(run()).resolves.toMatchObject({ reply: "hello", attempts: 2, model: { name: "large" } });
+    expect(tried).toEqual(["a", "c"]);
+    expect(slept).toEqual([]);
+  });
+
+  test.each([
+    { what: "refuses", second: reject },
+    { what: "would ask on", second: escalate },
+  ])("is asked once: a second one that $what ends the walk", async ({ second }) => {
+    const { run, tried } = rig({ models, steps: { ...steps, c: [second] } });
+    expect(await errorOf(run({ attempts: 5 }))).toBe(error);
+    expect(tried).toEqual(["a", "c"]);
+  });
+
+  test("is still asked of the larger model's replica when the first one fails", async () => {
+    const { run, tried } = rig({ models, steps: { ...steps, c: [connect], d: ["hello"] } });
+    await expect(run()).resolves.toMatchObject({ reply: "hello", attempts: 3, model: { name: "large" } });
+    expect(tried).toEqual(["a", "c", "d"]);
+  });
+
+  test.each([
+    { what: "there is no other model", of: { models: { small: ["a", "b"] } }, plan: {} },
+    { what: "no attempt is left", of: {}, plan: { attempts: 1 } },
+    { what: "the retry budget is used up", of: { retries: 0 }, plan: {} },
+  ])("is refused where $what", async ({ of, plan }) => {
+    const { run, tried } = rig({ models, steps, ...of });
+    expect(await errorOf(run(plan))).toBe(error);
+    expect(tried).toEqual(["a"]);
+  });
+
+  test("opens no breaker, however many there are", async () => {
+    const { run, states } = rig({ models, steps: { ...steps, a: [reject] } });
+    for (let i = 0; i < 20; i++) await errorOf(run());
+    expect(states.get("a")!.breaker).toBe("closed");
+    expect(states.get("a")!.inFlight).toBe(0);
+  });
 });

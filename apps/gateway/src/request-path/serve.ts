@@ -345,6 +345,7 @@ function toGatewayError(error: unknown): GatewayError {
     if (error.end.how === "timeout" && error.end.which === "total") {
       return new GatewayError("deadline_exceeded", error.message, { cause: error });
     }
+    if (error.end.how === "denied") return error.end.error;
     return new GatewayError("stream_interrupted", `the answer broke off: ${error.message}`, { cause: error });
   }
   return new GatewayError("internal_error", "internal error", { cause: error });
