@@ -32,7 +32,7 @@ export interface Detection {
   readonly begun: boolean;
 }
 
-export interface NearDialect {
+interface NearDialect {
   readonly dialect: DialectName;
   /** Parts of its form that are in the text, and those that are not. */
   readonly seen: readonly string[];

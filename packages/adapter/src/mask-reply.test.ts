@@ -84,7 +84,8 @@ const vectors = readdirSync(folder)
 /** What comes of a reply: its calls with the names as they are when masked, and how long the texts are. */
 function shape(input: string, { vector, toolSet }: (typeof vectors)[number]): string {
   const { calls, content, reasoning } = playParser({ ...vector, input }, toolSet, [input]);
-  const masked = (name: string) => maskReply(name, toolSet);
+  // A name with an escape in it shows what the escape stands for.
+  const masked = (name: string) => maskReply(name, toolSet).replace(/\p{Cc}/gu, "x");
   const made = calls.map(({ name, arguments: json }) => {
     const keys = Object.keys(JSON.parse(json) as object).map((key) => maskReply(key, toolSet));
     return [masked(name), [...new Set(keys)].sort()];

@@ -3,7 +3,7 @@ import type { JsonSchema, ToolSet } from "./tools.ts";
 
 /** Words of the forms that stand in no dialect's literals or example. */
 const otherWords =
-  "all analysis ARGS args arguments assistant CALL_ID false False final function functionname functionĠname functions id item " +
+  "all analysis ARGS args arguments assistant CALL_ID code false False final function functionname functionĠname functions id item " +
   "json name none None null param paramname paramĠname parameter parameters tool tool_call tool_calls tool_name tool_use true " +
   "True type";
 

@@ -82,7 +82,7 @@ function report({ found, nearest, begun }: Detection, { form, finish, engineCall
 }
 
 /** What `signalbox dialect detect` prints for people. */
-export function formatDetection(detection: Detection, reply: PastedReply): string {
+function formatDetection(detection: Detection, reply: PastedReply): string {
   const [best, ...others] = detection.found;
   const lines = best === undefined ? nothingFound(detection) : [...reading(best), ...runnersUp(best, others)];
   return [...lines, ...byTheEngine(reply)].join("\n");

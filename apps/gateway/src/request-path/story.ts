@@ -14,7 +14,7 @@ export interface CallCount {
 }
 
 /** Choices that never left the thought in which they began. */
-export interface UnclosedCount {
+interface UnclosedCount {
   readonly backend: string;
   readonly model: string;
   readonly dialect: string;
@@ -22,7 +22,7 @@ export interface UnclosedCount {
 }
 
 /** Breaches of one of the guard's rules. */
-export interface ViolationCount {
+interface ViolationCount {
   readonly model: string;
   readonly rule: string;
   /** What was done about it. */

@@ -6,7 +6,7 @@ import type { Metrics } from "./metrics.ts";
 import type { RequestLog } from "./request-log.ts";
 
 /** What is known of a reply beside its text. */
-export interface ReplySource {
+interface ReplySource {
   /** Of the request. */
   readonly id: string;
   readonly backend: string;
