@@ -3,9 +3,10 @@ import { fileURLToPath } from "node:url";
 import { startVitest } from "vitest/node";
 import { llamaCpp } from "./engines/llama-cpp.ts";
 import { enginesFolder, type RealEngine } from "./engines/real-engine.ts";
+import { vllm } from "./engines/vllm.ts";
 
 /** Every real engine, by the name of its kind. */
-const engines = { llama_cpp: llamaCpp } satisfies Record<string, RealEngine>;
+const engines = { llama_cpp: llamaCpp, vllm } satisfies Record<string, RealEngine>;
 
 const USAGE = `usage: pnpm engines NAME [install | start [ARGUMENT...] | test]
   install   builds it in ${enginesFolder} (ENGINES overrides); does only what is not done yet
