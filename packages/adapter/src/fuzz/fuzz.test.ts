@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { fuzz } from "./fuzz.ts";
+import { breach } from "./laws.ts";
+import { minimise } from "./replies.ts";
+import { readSeeds } from "./seeds.ts";
+
+const seeds = readSeeds();
+
+test("thousands of spoilt and invented replies keep the laws", { timeout: 60_000 }, () => {
+  const { findings } = fuzz({ seed: 20, seeds, inputs: 16_000, seconds: 30, keep: 3 });
+  expect(findings).toEqual([]);
+});
+
+test("a seed determines what is tried", () => {
+  const options = { seed: 5, seeds, inputs: 300, seconds: 60, keep: 1 };
+  expect(fuzz(options).codeUnits).toBe(fuzz(options).codeUnits);
+});
+
+test("every vector keeps the laws", () => {
+  const broken = seeds.flatMap(({ reply, tools }) => breach(reply, tools, 1) ?? []);
+  expect(broken).toEqual([]);
+});
+
+test("a failing reply is made shorter as long as it fails", () => {
+  const reply = { ...seeds[0]!.reply, input: `${"a".repeat(50)}x${"b".repeat(70)}y` };
+  expect(minimise(reply, ({ input }) => input.includes("x") && input.includes("y")).input).toBe("xy");
+});
