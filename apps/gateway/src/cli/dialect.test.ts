@@ -53,8 +53,11 @@ test("reads a completion, and a dump of a stream with its head", async () => {
 test("takes declared tools from a file: what they do not name is no call where the form may be text", async () => {
   const tools = path.join(folder, "tools.json");
   await writeFile(tools, JSON.stringify({ tools: [{ type: "function", function: { name: "get_weather" } }] }));
+  expect(await detect('[get_weather(city="Lyon")]')).toBe(0);
+  expect(printed()).toContain("with --tools FILE only declared tools are called");
   expect(await detect('[get_weather(city="Lyon")]', "--tools", tools)).toBe(0);
   expect(printed()).toContain("pythonic");
+  expect(printed()).not.toContain("--tools");
   expect(await detect('[open_door(city="Lyon")]', "--tools", tools)).toBe(1);
   await writeFile(tools, "[]");
   await expect(detect(call, "--tools", tools)).rejects.toThrow("holds no tools");

@@ -33,7 +33,8 @@ export const dialect: Command = {
     const reply = readPastedReply(file === "-" ? await readAll(process.stdin) : await readText(file));
     const tools = values.tools === undefined ? undefined : await readToolsFile(values.tools);
     const detection = detectDialect(reply.text, { tools, finish: reply.finish });
-    console.log(values.json ? JSON.stringify(report(detection, reply), null, 2) : formatDetection(detection, reply));
+    if (values.json) console.log(JSON.stringify(report(detection, reply), null, 2));
+    else console.log(formatDetection(detection, reply, tools !== undefined));
     return detection.found.length > 0 ? 0 : 1;
   },
 };
@@ -82,9 +83,11 @@ function report({ found, nearest, begun }: Detection, { form, finish, engineCall
 }
 
 /** What `signalbox dialect detect` prints for people. */
-function formatDetection(detection: Detection, reply: PastedReply): string {
+function formatDetection(detection: Detection, reply: PastedReply, isDeclared: boolean): string {
   const [best, ...others] = detection.found;
   const lines = best === undefined ? nothingFound(detection) : [...reading(best), ...runnersUp(best, others)];
+  if (best !== undefined && !best.strong && !isDeclared)
+    lines.push("  this form may be plain text: with --tools FILE only declared tools are called");
   return [...lines, ...byTheEngine(reply)].join("\n");
 }
 
