@@ -269,7 +269,8 @@ export class Cursor {
     }
     this.#at = at;
     if (at < end) return YES;
-    return this.ended || at >= limit ? NO : MORE;
+    // What stands at the limit must be there, too: it tells how the name ends.
+    return this.ended || at < window.length ? NO : MORE;
   }
 
   /** Lets `step` read the window from here; it answers where it stopped. */
