@@ -111,6 +111,8 @@ async function* streamedReply(
     watch.after(chunk === undefined);
     const events = chunk === undefined ? decoder.end() : decoder.push(chunk);
     const batch = passable(events, options, progress);
+    // As long as a client has nothing to read, the reply may still be asked of another backend.
+    if (batch.failure !== undefined && options.normaliser?.sent === false) throw batch.failure;
     // An empty batch says that the backend is alive, though there is nothing to send yet.
     if (batch.events.length > 0 || options.normaliser?.holding === true) yield batch.events;
     if (batch.failure !== undefined) {
@@ -127,7 +129,12 @@ async function* streamedReply(
 /** What was held back of a reply that broke: nothing that came is lost, where the client has some of it already. */
 function* heldBack({ normaliser }: ReplyOptions): Generator<readonly ReplyEvent[]> {
   const events: ReplyEvent[] = [];
-  if (normaliser?.sent === true) normaliser.cut(events);
+  try {
+    if (normaliser?.sent === true) normaliser.cut(events);
+  } catch (error) {
+    // A call among it that is denied stays back; what the client is told is that the reply broke.
+    if (!(error instanceof AttemptFailure)) throw error;
+  }
   if (events.length > 0) yield events;
 }
 
