@@ -50,43 +50,39 @@ interface Walk {
   left: number;
 }
 
+/** A parameter as it was read. DSML says itself whether a value is a string (else it is JSON). */
+export interface TextParameter {
+  readonly name: string;
+  readonly text: string;
+  readonly isString?: boolean | undefined;
+}
+
 /**
- * The arguments of a call whose parameters are plain texts, typed by the tool's schema; what is not declared stays a string.
- * The last of a repeated parameter wins.
+ * The arguments of a call whose parameters are texts: typed as they say themselves, else by the tool's schema; what is not
+ * declared stays a string. The last of a repeated parameter wins.
  */
 export function argumentsOfTexts(
-  parameters: readonly { readonly name: string; readonly text: string }[],
+  parameters: readonly TextParameter[],
   tool: DeclaredTool | undefined,
 ): CoercedArguments {
   const root = tool?.parameters ?? true;
-  return collect(parameters, ({ name, text }) => coerceText(text, propertySchema(root, name, root), root));
-}
-
-/** The arguments of a call whose parameters say themselves whether they are strings or JSON. The last of a repeated one wins. */
-export function argumentsOfTypedTexts(
-  parameters: readonly { readonly name: string; readonly text: string; readonly isString: boolean }[],
-): CoercedArguments {
-  return collect(parameters, ({ text, isString }) => {
-    if (isString) return { json: JSON.stringify(text), coerced: false };
-    const trimmed = text.trim();
-    if (trimmed === "") return { json: undefined, coerced: false };
-    const json = repairJson(trimmed);
-    return { json: json ?? JSON.stringify(text), coerced: json !== trimmed };
-  });
-}
-
-function collect<T extends { readonly name: string }>(
-  parameters: readonly T[],
-  read: (parameter: T) => CoercedText,
-): CoercedArguments {
   const members: string[] = [];
   let coerced = false;
-  for (const [name, parameter] of new Map(parameters.map((parameter) => [parameter.name, parameter]))) {
-    const value = read(parameter);
+  for (const [name, { text, isString }] of new Map(parameters.map((parameter) => [parameter.name, parameter]))) {
+    const value =
+      isString === undefined ? coerceText(text, propertySchema(root, name, root), root) : typed(text, isString);
     coerced ||= value.coerced;
     if (value.json !== undefined) members.push(`${JSON.stringify(name)}:${value.json}`);
   }
   return { json: `{${members.join(",")}}`, coerced };
+}
+
+function typed(text: string, isString: boolean): CoercedText {
+  if (isString) return { json: JSON.stringify(text), coerced: false };
+  const trimmed = text.trim();
+  if (trimmed === "") return { json: undefined, coerced: false };
+  const json = repairJson(trimmed);
+  return { json: json ?? JSON.stringify(text), coerced: json !== trimmed };
 }
 
 /**

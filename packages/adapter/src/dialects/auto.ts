@@ -36,7 +36,11 @@ export function autoOf(dialects: readonly Dialect[]): Dialect {
   const others = [...new Set(dialects.flatMap(({ envelopes }) => envelopes))]
     .filter((envelope) => !shared.includes(envelope))
     .map((envelope) => ({ ...envelope, opens: envelope.opens.filter((open) => !taken.has(open)) }))
-    .filter(({ opens, lookahead }) => opens.length > 0 || lookahead !== undefined);
+    .filter(({ opens, lookahead }) => opens.length > 0 || lookahead !== undefined)
+    // Tags around an answer are text unless they are tokens.
+    .filter(
+      ({ opens, always, where }) => !always || where !== "edge" || opens.every((open) => unmistakable.test(open)),
+    );
   const ends = others.filter(({ always, where }) => always && where === "anywhere");
   const tokens = [...new Set(ends.flatMap(({ opens }) => opens))].filter((token) => !channels.has(token));
   const envelopes = [

@@ -28,8 +28,13 @@ function takeCalls(block: Block, text: string, repaired: boolean): boolean {
   const objects = readCallObjects(text);
   if (objects === undefined || !objects.every(({ name }) => block.accepts(name))) return false;
   for (const { name, arguments: json, id, ...how } of objects)
-    block.call(name, json, { id, repaired: repaired || how.repaired });
+    block.call(name, json, { id: isOwnId(id) ? id : undefined, repaired: repaired || how.repaired });
   return true;
+}
+
+/** Mistral's ids have nine characters; shorter ones are numbers that begin anew in every turn. */
+function isOwnId(id: string | undefined): boolean {
+  return id !== undefined && id.length >= 9;
 }
 
 function* readJsonCalls(read: Cursor, block: Block, around: Surroundings): Generator<undefined, boolean, undefined> {

@@ -1,4 +1,4 @@
-import { argumentsOfTexts, argumentsOfTypedTexts, type CoercedArguments, propertySchema } from "../coerce.ts";
+import { argumentsOfTexts, type CoercedArguments, propertySchema } from "../coerce.ts";
 import type { Cursor } from "../cursor.ts";
 import { MORE } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
@@ -113,13 +113,8 @@ function finish(
 ): boolean {
   const text = read.marked();
   const texts = parameters.map((one) => ({ ...one, text: stripNewlines(text.slice(one.from, one.to), newlines) }));
-  const typed = texts.length > 0 && texts.every(({ isString }) => isString !== undefined);
   const tool = block.tools.get(name);
-  const { json, coerced } =
-    wrappedArguments(texts, tool) ??
-    (typed
-      ? argumentsOfTypedTexts(texts.map((one) => ({ name: one.name, text: one.text, isString: one.isString === true })))
-      : argumentsOfTexts(texts, tool));
+  const { json, coerced } = wrappedArguments(texts, tool) ?? argumentsOfTexts(texts, tool);
   const rest = parameters.at(-1)?.rest;
   block.call(name, json, { coerced, repaired });
   if (rest === undefined) block.commit();
