@@ -4,6 +4,7 @@ import { jsonCalls } from "../grammars/json-calls.ts";
 
 export const ernie45 = defineDialect({
   title: "ERNIE 4.5",
+  aliases: ["ernie"],
   models: ["ERNIE 4.5"],
   envelopes: [toolCallTag(jsonCalls), ...framed("<response>", "</response>", "</s>"), endTokens(["</s>"])],
   example: '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Lyon"}}\n</tool_call>',

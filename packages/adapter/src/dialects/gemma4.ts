@@ -7,7 +7,7 @@ const closes = ["<tool_call|>"];
 
 export const gemma4 = defineDialect({
   title: "Gemma 4",
-  aliases: ["gemma"],
+  aliases: ["gemma", "gemma4-no-thinking"],
   models: ["Gemma 4"],
   envelopes: [
     tagged({ opens: ["<|tool_call>"], closes, bodies: [gemmaCall(quote)] }),

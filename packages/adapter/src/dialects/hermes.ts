@@ -12,7 +12,16 @@ import { strays } from "../grammars/tagged.ts";
 
 export const hermes = defineDialect({
   title: "Hermes JSON",
-  aliases: ["qwen", "qwen25", "qwen3", "trinity", "granite4", "qwen3-thinking"],
+  aliases: [
+    "qwen",
+    "qwen25",
+    "qwen3",
+    "trinity",
+    "granite4",
+    "qwen3-thinking",
+    "qwen3-vl-instruct",
+    "qwen3-vl-thinking",
+  ],
   models: ["Hermes 2 and 3", "Qwen2.5", "Qwen3", "QwQ", "Trinity", "Granite 4", "many small finetunes"],
   envelopes: [
     toolCallTag(jsonCalls),

@@ -4,6 +4,7 @@ import { strays, tagged } from "../grammars/tagged.ts";
 
 export const lfm2 = defineDialect({
   title: "LFM2 Python calls",
+  aliases: ["lfm2-thinking"],
   models: ["LFM2", "LFM2.5"],
   envelopes: [
     tagged({

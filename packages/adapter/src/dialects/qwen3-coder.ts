@@ -15,6 +15,8 @@ export const qwen3Coder = defineDialect({
     "nemotron-3-nano",
     "nemotron_v3",
     "nemotron_3",
+    "nemotron-3.5-nano",
+    "ornith",
   ],
   models: ["Qwen3-Coder", "Qwen3.5 and 3.6", "Nemotron Nano 3", "Step-3.5", "MiMo"],
   envelopes: [

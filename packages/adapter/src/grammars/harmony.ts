@@ -6,7 +6,13 @@ import { LiteralSet, PARTIAL } from "../literals.ts";
 import { take } from "./headed-json.ts";
 import { jsonArguments } from "./json-arguments.ts";
 
-const MESSAGE = LiteralSet.of("<|message|>");
+/** What ends a header: its message, or (it is none) the end of another one. */
+const headEnds = new LiteralSet<"message" | "end">([
+  ["<|message|>", "message"],
+  ["<|call|>", "end"],
+  ["<|end|>", "end"],
+  ["<|return|>", "end"],
+]);
 const MAX_HEADER = 512;
 
 /** What ends a message: `end` belongs to it, `next` begins the one behind it. */
@@ -38,9 +44,9 @@ function isHeader(header: string): boolean {
 }
 
 function* message(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
-  let found = read.seek(MESSAGE, MAX_HEADER);
-  for (; found === PARTIAL; found = read.seek(MESSAGE, MAX_HEADER)) yield;
-  if (found === undefined) return false;
+  let found = read.seek(headEnds, MAX_HEADER);
+  for (; found === PARTIAL; found = read.seek(headEnds, MAX_HEADER)) yield;
+  if (found?.value !== "message") return false;
   const header = read.marked();
   if (!isHeader(header)) return false;
   read.skip(found.literal.length);

@@ -51,7 +51,11 @@ function tagsOf(suffix: string): Tags {
  */
 export function keyValueCalls({ declaredOnly }: { readonly declaredOnly: boolean }): Body {
   const tags = tagsOf("");
-  return { starts: [], read: (read, block, around) => keyValueCall(read, block, around, tags, declaredOnly) };
+  return {
+    starts: [],
+    mayBegin: (code) => nameStops[code] !== 1,
+    read: (read, block, around) => keyValueCall(read, block, around, tags, declaredOnly),
+  };
 }
 
 /** The same, each call in a tag of its own, inside the envelope. */

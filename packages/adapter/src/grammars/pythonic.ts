@@ -13,7 +13,7 @@ const MAX_DEPTH = 256;
 const MAX_INDENT = 16;
 
 /** Reads `name(...)`, from the name to the closing parenthesis. */
-export function* pythonCall(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
+function* pythonCall(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
   read.mark();
   while (read.until(nameStops, MAX_NAME) === MORE) yield;
   const name = read.marked();

@@ -1,6 +1,6 @@
 import type { Cursor } from "../cursor.ts";
-import { MORE } from "../cursor.ts";
-import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
+import { isSpace, MORE, NO, YES } from "../cursor.ts";
+import { type Block, defineEnvelope, type Envelope, type Lookahead } from "../dialect.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
 import { turnEnd } from "./turn-ends.ts";
 
@@ -14,6 +14,8 @@ export interface Surroundings {
 export interface Body {
   /** What it begins with; none = tried when no other body begins here. */
   readonly starts: readonly string[];
+  /** Where nothing is in `starts`: may it begin with this code unit? Anything may, unless told. */
+  mayBegin?(code: number): boolean;
   /** Reads one call or more, from its start literal on (the cursor stands in front of it). */
   read(read: Cursor, block: Block, around: Surroundings): Generator<undefined, boolean, undefined>;
 }
@@ -71,7 +73,19 @@ export function tagged({ opens, closes, bodies, single = false, ...rest }: Tagge
       count++;
     }
   }
-  return defineEnvelope({ ...rest, opens, grammar });
+  return defineEnvelope({ lookahead: isFollowed(starts, otherwise), ...rest, opens, grammar });
+}
+
+/** A tag that no call stands behind is text: that is seen without reading on. */
+function isFollowed(starts: LiteralSet<Body>, otherwise: Body | undefined): Lookahead | undefined {
+  if (otherwise !== undefined && otherwise.mayBegin === undefined) return undefined;
+  return (text, _at, _tools, ended, behind) => {
+    if (behind >= text.length) return ended ? YES : MORE;
+    const code = text.charCodeAt(behind);
+    if (isSpace(code) || otherwise?.mayBegin?.(code)) return YES;
+    const found = starts.match(text, behind, ended);
+    return found === PARTIAL ? MORE : found === undefined ? NO : YES;
+  };
 }
 
 /** Closing tags whose opening was lost, right behind a block: they are part of it. */
