@@ -9,6 +9,9 @@ export type Answer = typeof MORE | typeof NO | typeof YES;
 /** No character is here: the input is over, or has not come yet (`ended` tells which). */
 export const NONE = -1;
 
+/** No limit to how far a cursor moves: more than any block has. */
+const ANYWHERE = 2 ** 29;
+
 /** What is read stays in pieces of this many code units, so that a rope never gets deep. */
 const PIECE = 16 * 1024;
 
@@ -216,7 +219,7 @@ export class Cursor {
    * Moves to the next literal of `set`, and stops in front of it. Undefined at the end, or where none is within `most` code
    * units from the mark: then it has moved that far, in whatever pieces the text came.
    */
-  seek<T>(set: LiteralSet<T>, most = Number.POSITIVE_INFINITY): Entry<T> | typeof PARTIAL | undefined {
+  seek<T>(set: LiteralSet<T>, most = ANYWHERE): Entry<T> | typeof PARTIAL | undefined {
     const window = this.#window;
     const { firsts, hasWide } = set;
     const limit = this.#limit(most);
@@ -258,7 +261,7 @@ export class Cursor {
    * Moves to the next code unit that is one of `stops` (ASCII), and stops in front of it. `NO` at the end, or where none is
    * within `most` code units from the mark: then it has moved that far, in whatever pieces the text came.
    */
-  until(stops: Uint8Array, most = Number.POSITIVE_INFINITY): Answer {
+  until(stops: Uint8Array, most = ANYWHERE): Answer {
     const window = this.#window;
     const limit = this.#limit(most);
     const end = Math.min(window.length, limit);

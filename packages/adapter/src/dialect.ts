@@ -32,8 +32,11 @@ export interface Block {
  */
 export type Grammar = (read: Cursor, block: Block) => Generator<undefined, boolean, undefined>;
 
-/** Looks at a text without moving: may a block begin at `at`? Bounded: it asks for `MORE` only within the length of a name. */
-export type Lookahead = (text: string, at: number, tools: ToolSet, ended: boolean) => Answer;
+/**
+ * Looks at a text without moving: may a block begin at `at`? What opens it, if a literal does, ends at `behind`. Bounded: it
+ * asks for `MORE` only within the length of a name.
+ */
+export type Lookahead = (text: string, at: number, tools: ToolSet, ended: boolean, behind: number) => Answer;
 
 /**
  * Where a block may begin:

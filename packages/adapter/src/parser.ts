@@ -205,7 +205,7 @@ export class Parser implements Block {
     if (found === undefined) {
       for (const envelope of unlabelled) {
         if (envelope.where === "start" && this.#edge !== "start") continue;
-        const answer = envelope.lookahead!(text, at, this.tools, ended);
+        const answer = envelope.lookahead!(text, at, this.tools, ended, at);
         if (answer === YES) return this.#open(envelope, 0, text.slice(at));
         if (answer === MORE) {
           this.#held = text.slice(at);
@@ -230,7 +230,7 @@ export class Parser implements Block {
     if (found === undefined || found === PARTIAL || !("grammar" in found.value)) return found;
     const { lookahead } = found.value;
     if (lookahead === undefined) return found;
-    const answer = lookahead(text, at, this.tools, this.#cursor.ended);
+    const answer = lookahead(text, at, this.tools, this.#cursor.ended, at + found.literal.length);
     return answer === YES ? found : answer === MORE ? PARTIAL : undefined;
   }
 

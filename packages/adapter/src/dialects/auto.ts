@@ -15,6 +15,7 @@ import { nameArguments } from "../grammars/headed-json.ts";
 import { jsonCalls } from "../grammars/json-calls.ts";
 import { hunyuanCalls, keyValueCalls } from "../grammars/key-values.ts";
 import { pythonLines } from "../grammars/pythonic.ts";
+import { forEveryone } from "../grammars/recipients.ts";
 import { tagged } from "../grammars/tagged.ts";
 import { xmlCalls } from "../grammars/xml-calls.ts";
 
@@ -34,9 +35,9 @@ const unmistakable = /^(?:<[|｜].*[|｜]>|\[e~\[|\]~b\]ai|\]~!b\[)$/;
 export function autoOf(dialects: readonly Dialect[]): Dialect {
   const taken = new Set([...shared.flatMap(({ opens }) => opens), ...fences]);
   const others = [...new Set(dialects.flatMap(({ envelopes }) => envelopes))]
-    .filter((envelope) => !shared.includes(envelope))
+    .filter((envelope) => !shared.includes(envelope) && envelope !== forEveryone)
+    .filter(({ opens }) => opens.length === 0 || opens.some((open) => !taken.has(open)))
     .map((envelope) => ({ ...envelope, opens: envelope.opens.filter((open) => !taken.has(open)) }))
-    .filter(({ opens, lookahead }) => opens.length > 0 || lookahead !== undefined)
     // Tags around an answer are text unless they are tokens.
     .filter(
       ({ opens, always, where }) => !always || where !== "edge" || opens.every((open) => unmistakable.test(open)),

@@ -29,16 +29,14 @@ function* segment(read: Cursor, block: Block): Generator<undefined, boolean, und
 }
 
 /** The prompt ends with `>>>`: the first recipient stands alone on its line. */
-const isRecipient: Lookahead = (text, at, tools, ended): Answer => {
+const isTool: Lookahead = (text, at, tools, ended): Answer => {
   const end = text.indexOf("\n", at);
   const word = text.slice(at, end < 0 ? text.length : end);
   if (end >= 0) {
-    if (word === EVERYONE) return YES;
     if (!tools.has(word)) return NO;
     return end + 1 === text.length && !ended ? MORE : text[end + 1] === "\n" ? NO : YES;
   }
   if (ended) return NO;
-  if (EVERYONE.startsWith(word)) return MORE;
   for (const name of tools.keys()) if (name.startsWith(word)) return MORE;
   return NO;
 };
@@ -50,7 +48,21 @@ export const recipients: readonly Envelope[] = [
     about: "a name on the first line",
     where: "start",
     weak: true,
-    lookahead: isRecipient,
+    lookahead: isTool,
     grammar: segment,
   }),
 ];
+
+const FOR_ALL = `${EVERYONE}\n`;
+
+/** The first line says that the text is for the user. Only where the dialect is known: it may be an answer's first word. */
+export const forEveryone: Envelope = defineEnvelope({
+  about: `\`${EVERYONE}\` on the first line`,
+  where: "start",
+  weak: true,
+  lookahead(text, at, _tools, ended) {
+    if (text.startsWith(FOR_ALL, at)) return YES;
+    return !ended && FOR_ALL.startsWith(text.slice(at, at + FOR_ALL.length)) ? MORE : NO;
+  },
+  grammar: segment,
+});

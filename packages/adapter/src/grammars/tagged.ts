@@ -2,7 +2,7 @@ import type { Cursor } from "../cursor.ts";
 import { isSpace, MORE, NO, YES } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope, type Lookahead } from "../dialect.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
-import { turnEnd } from "./turn-ends.ts";
+import { isCutOff, turnEnd } from "./turn-ends.ts";
 
 /** What stands around the calls of an envelope. */
 export interface Surroundings {
@@ -57,6 +57,7 @@ export function tagged({ opens, closes, bodies, single = false, ...rest }: Tagge
         let end = read.peek(turnEnd);
         for (; end === PARTIAL; end = read.peek(turnEnd)) yield;
         if (end !== undefined) return true;
+        if (block.repairs && isCutOff(read, closes)) return true;
         if (separators.has(read.code())) {
           read.skip(1);
           continue;
@@ -73,7 +74,8 @@ export function tagged({ opens, closes, bodies, single = false, ...rest }: Tagge
       count++;
     }
   }
-  return defineEnvelope({ lookahead: isFollowed(starts, otherwise), ...rest, opens, grammar });
+  const lookahead = opens.length > 0 ? isFollowed(starts, otherwise) : undefined;
+  return defineEnvelope({ lookahead, ...rest, opens, grammar });
 }
 
 /** A tag that no call stands behind is text: that is seen without reading on. */

@@ -37,3 +37,11 @@ export function* onlyTurnEnds(read: Cursor): Generator<undefined, boolean, undef
     read.skip(token.literal.length);
   }
 }
+
+/** Is all that is left the beginning of one of these tags, at least two characters? Reads it. */
+export function isCutOff(read: Cursor, tags: readonly string[]): boolean {
+  const rest = read.ended ? read.rest() : "";
+  if (rest.length < 2 || !tags.some((tag) => tag.startsWith(rest))) return false;
+  read.skip(rest.length);
+  return true;
+}

@@ -7,7 +7,7 @@ import { LiteralSet, PARTIAL } from "../literals.ts";
 import type { DeclaredTool } from "../tools.ts";
 import { jsonArguments } from "./json-arguments.ts";
 import type { Body, Surroundings } from "./tagged.ts";
-import { onlyTurnEnds } from "./turn-ends.ts";
+import { isCutOff, onlyTurnEnds } from "./turn-ends.ts";
 import { nameOf, tagHead } from "./xml-head.ts";
 import { parameterValue, stripNewlines, type ValueRules } from "./xml-value.ts";
 
@@ -62,7 +62,7 @@ function xmlReader(
       } else if (next?.value === "endCall") read.skip(next.literal.length);
       else {
         // Another call begins, or all is over: the call's closing tag was forgotten.
-        if (next === undefined && !(yield* isOver(read, block, around))) return false;
+        if (next === undefined && !(yield* isOver(read, block, shape, around))) return false;
         repaired = true;
       }
       return finish(read, block, shape, name, parameters, repaired);
@@ -71,10 +71,16 @@ function xmlReader(
 }
 
 /** The call's closing tag is missing: may it be over all the same? */
-function* isOver(read: Cursor, block: Block, { closes }: Surroundings): Generator<undefined, boolean, undefined> {
+function* isOver(
+  read: Cursor,
+  block: Block,
+  { endCalls }: XmlShape,
+  { closes }: Surroundings,
+): Generator<undefined, boolean, undefined> {
   let close = read.peek(closes);
   for (; close === PARTIAL; close = read.peek(closes)) yield;
   if (close !== undefined) return true;
+  if (block.repairs && isCutOff(read, endCalls)) return true;
   read.hold();
   const isOver = yield* onlyTurnEnds(read);
   read.back();
@@ -151,7 +157,7 @@ function* jsonBody(
   let end = read.peek(ends);
   for (; end === PARTIAL; end = read.peek(ends)) yield;
   if (end !== undefined) read.skip(end.literal.length);
-  else if (!(yield* isOver(read, block, around))) return false;
+  else if (!(yield* isOver(read, block, shape, around))) return false;
   block.call(name, json.json, { repaired: json.repaired || end === undefined });
   block.commit();
   return true;
