@@ -275,35 +275,23 @@ async function wholeReply(
     const what = kind === "malformed" ? "a body that is not a reply" : "a reply without a finish_reason";
     throw new AttemptFailure({ how: "malformed" }, `${options.backend}: ${what}`);
   }
-  const normal = options.normaliser?.whole(event) ?? event;
-  return options.stream ? [...chunksOf(normal, options.includeUsage), DONE] : [normal];
+  if (options.stream) return [...chunksOf(event, options), DONE];
+  return [options.normaliser?.whole(event) ?? event];
 }
 
 /** A whole reply told as a stream, for a client that asked for one and an engine that did not give it. */
-function chunksOf(event: ReplyEvent, includeUsage: boolean): ReplyEvent[] {
+function chunksOf(event: ReplyEvent, { normaliser, includeUsage }: ReplyOptions): ReplyEvent[] {
   const reply = event.json as Record<string, unknown> & { choices: Record<string, unknown>[] };
   const { choices, usage, ...rest } = reply;
-  const chat = typeof choices[0]?.message === "object";
-  const object = chat ? "chat.completion.chunk" : "text_completion";
+  const isChat = typeof choices[0]?.message === "object";
+  const object = isChat ? "chat.completion.chunk" : "text_completion";
   const chunk = (list: unknown[], more = {}) => ReplyEvent.ofJson({ ...rest, object, choices: list, ...more });
-  const chunks = chat
-    ? [
-        chunk(
-          choices.map(({ message, finish_reason: _, ...choice }) => ({
-            ...choice,
-            delta: deltaOf(message),
-            finish_reason: null,
-          })),
-        ),
-        chunk(choices.map(({ index, finish_reason }) => ({ index, delta: {}, finish_reason }))),
-      ]
-    : [chunk(choices)];
-  return includeUsage && usage ? [...chunks, chunk([], { usage })] : chunks;
-}
-
-function deltaOf(message: unknown): unknown {
-  const { tool_calls, ...delta } = message as { tool_calls?: object[] | null };
-  return tool_calls ? { ...delta, tool_calls: tool_calls.map((call, index) => ({ ...call, index })) } : delta;
+  const chunks: ReplyEvent[] = [];
+  // A message is a delta that says everything.
+  const deltas = choices.map(({ message, ...choice }, place) => ({ index: place, ...choice, delta: message }));
+  pass(chunk(isChat ? deltas : choices), normaliser, chunks);
+  if (includeUsage && usage) chunks.push(chunk([], { usage }));
+  return chunks;
 }
 
 /** What is known of a reply before it begins. */
