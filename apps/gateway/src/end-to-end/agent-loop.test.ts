@@ -81,6 +81,11 @@ const setups: Record<string, Setup> = {
     backend: ", tool_parser: raw",
     reads: (thought) => ({ content: null, reasoning: thought }),
   },
+  "llama.cpp, whose parser is kept out": {
+    engine: { kind: "llama_cpp", models: [M2], script: written("<think>\n") },
+    backend: ", tool_parser: raw",
+    reads: (thought) => ({ content: null, reasoning_content: thought }),
+  },
   Ollama: {
     engine: { kind: "ollama", models: [M2], script: parsed },
     reads: (thought) => ({ content: null, reasoning: thought }),

@@ -18,8 +18,8 @@ export interface DialectReply {
 }
 
 const files = readdirSync(folder).map((name) => readVectorFile(path.join(folder, name)));
-/** All files of vectors have the same tools, except for some that no reply here calls. */
-export const tools = files.find(({ tools }) => JSON.stringify(tools).includes("write_file"))!.tools;
+/** The tools that the replies call. */
+export const tools = readVectorFile(path.join(folder, "house.json")).tools;
 
 /** The example of every dialect, and a thought in front of two calls for each that can. */
 export const dialectReplies: readonly DialectReply[] = dialectNames.flatMap((dialect) => {
