@@ -63,6 +63,7 @@ export const attacks: readonly Attack[] = [
   { name: "<|start|>", unit: "<|start|>" },
   { name: "[e~[", unit: "[e~[" },
   { name: '<tool_call>{"name"', unit: '<tool_call>{"name"' },
+  { name: "spaces in a call", head: "[TOOL_CALL]{tool", unit: " " },
   { name: "fence never closed", head: "```json\n", unit: "<tool_call>\n" },
   {
     name: "JSON call never closed",
@@ -96,7 +97,10 @@ export function attackText({ head = "", unit }: Attack, length: number): string 
 
 /** The same text in one piece of memory, as it is when it was read from a socket. */
 export function flat(text: string): string {
-  return Buffer.from(text, "utf16le").toString("utf16le");
+  // Text with a character beyond Latin-1 takes two bytes each, as it does when it was decoded.
+  return /^[\0-\xff]*$/.test(text)
+    ? Buffer.from(text, "latin1").toString("latin1")
+    : Buffer.from(text, "utf16le").toString("utf16le");
 }
 
 /** A text in pieces, as deltas bring it. */

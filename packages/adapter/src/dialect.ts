@@ -58,6 +58,8 @@ export interface Envelope {
   /** Is looked for also when the request has no tools (tokens at the end of a turn, channels). */
   readonly always: boolean;
   readonly lookahead: Lookahead | undefined;
+  /** By ASCII code unit: 0 = never stands behind the literal that opens it. Spares a flood of short literals the lookahead. */
+  readonly follows?: Uint8Array | undefined;
   /** Its literals are closing tags: a reply without calls that ends with one has lost the head of a call. */
   readonly isCloser: boolean;
   readonly grammar: Grammar;

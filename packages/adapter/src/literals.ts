@@ -7,6 +7,12 @@ export interface Entry<T> {
   readonly value: T;
 }
 
+/**
+ * A literal, what it stands for, and by ASCII code unit what may stand behind it (1), if not everything may. That is a hint
+ * for finding literals: `match` does not look at it.
+ */
+export type Literal<T> = readonly [literal: string, value: T, follows?: Uint8Array | undefined];
+
 const ASCII = 128;
 const ROOT = 1;
 
@@ -15,7 +21,7 @@ const ROOT = 1;
  * common with a literal, whatever the number of literals is. Of the same literal twice, the first counts.
  */
 export class LiteralSet<T> {
-  readonly entries: readonly (readonly [literal: string, value: T])[];
+  readonly entries: readonly Literal<T>[];
   /** 1 for each ASCII code unit that begins a literal. */
   readonly firsts = new Uint8Array(ASCII);
   /** Some literal begins with a code unit beyond ASCII. */
@@ -31,7 +37,7 @@ export class LiteralSet<T> {
   /** 1 for a state from which nothing goes on. */
   readonly #isLast: Uint8Array;
 
-  constructor(entries: readonly (readonly [literal: string, value: T])[]) {
+  constructor(entries: readonly Literal<T>[]) {
     this.entries = entries;
     const own = entries.filter(([literal]) => literal !== "");
     let columns = 0;
@@ -80,7 +86,9 @@ export class LiteralSet<T> {
   /** May a literal begin with these two code units? */
   mayBegin(first: number, second: number): boolean {
     const state = this.#next[ROOT * this.#width + this.#column(first)]!;
-    return this.#next[state * this.#width + this.#column(second)] !== 0 || this.#found[state] !== undefined;
+    if (this.#next[state * this.#width + this.#column(second)] !== 0) return true;
+    const literal = this.#found[state]?.literal;
+    return this.entries.some(([own, , follows]) => own === literal && follows?.[second] !== 0);
   }
 
   /** The longest literal at `at` of `text`: its entry, `PARTIAL` when the text is too short to tell (never when `ended`), or undefined. */

@@ -1,7 +1,7 @@
 import { type Stops, stopsFor } from "./code-spans.ts";
 import type { Dialect, Envelope, ThinkTags } from "./dialect.ts";
 import { bareJson } from "./grammars/bare.ts";
-import { LiteralSet } from "./literals.ts";
+import { type Literal, LiteralSet } from "./literals.ts";
 
 /** What a parser looks for, and where. Made once per dialect and use, by `openingsOf`. */
 export interface Openings {
@@ -14,7 +14,7 @@ export interface Openings {
   /** Right after a block. */
   readonly after: LiteralSet<Envelope | ThinkTags>;
   /** Inside a thought: what ends it other than its closing tag. */
-  readonly endsThought: readonly (readonly [literal: string, envelope: Envelope])[];
+  readonly endsThought: readonly Literal<Envelope>[];
   /** Envelopes that no literal opens; at edges. */
   readonly unlabelled: readonly Envelope[];
   readonly thinks: readonly ThinkTags[];
@@ -64,6 +64,6 @@ function closersOf(envelopes: readonly Envelope[], thinks: readonly ThinkTags[])
   return closers.filter((closer) => thinks.every(({ close }) => close !== closer));
 }
 
-function literalsOf(envelopes: readonly Envelope[]): (readonly [string, Envelope])[] {
-  return envelopes.flatMap((envelope) => envelope.opens.map((open) => [open, envelope] as const));
+function literalsOf(envelopes: readonly Envelope[]): Literal<Envelope>[] {
+  return envelopes.flatMap((envelope) => envelope.opens.map((open) => [open, envelope, envelope.follows] as const));
 }

@@ -120,5 +120,6 @@ export const barePythonic: Envelope = defineEnvelope({
   opens: ["["],
   weak: true,
   lookahead: isPythonList,
+  follows: nameStops.map((stops, code) => (stops === 0 || isSpace(code) ? 1 : 0)),
   grammar: pythonList,
 });
