@@ -38,10 +38,8 @@ export function* onlyTurnEnds(read: Cursor): Generator<undefined, boolean, undef
   }
 }
 
-/** Is all that is left the beginning of one of these tags, at least two characters? Reads it. */
+/** Is all that is left the beginning of one of these tags, at least two characters? It is not read: it leaves as text. */
 export function isCutOff(read: Cursor, tags: readonly string[]): boolean {
   const rest = read.ended ? read.rest() : "";
-  if (rest.length < 2 || !tags.some((tag) => tag.startsWith(rest))) return false;
-  read.skip(rest.length);
-  return true;
+  return rest.length > 1 && tags.some((tag) => tag.startsWith(rest));
 }

@@ -3,7 +3,7 @@ import { MORE } from "../cursor.ts";
 import type { Block } from "../dialect.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
 import type { Surroundings } from "./tagged.ts";
-import { onlyTurnEnds } from "./turn-ends.ts";
+import { isCutOff, onlyTurnEnds } from "./turn-ends.ts";
 
 /** Where the value of a parameter ends, and what around it is not part of it. */
 export interface ValueRules {
@@ -109,7 +109,7 @@ function* isFollowed(
   for (; end === PARTIAL; end = read.peek(closes)) yield;
   if (end !== undefined) return true;
   read.hold();
-  const isOver = yield* onlyTurnEnds(read);
+  const isOver = isCutOff(read, rules.endCalls) || (yield* onlyTurnEnds(read));
   if (isOver) read.back();
   return isOver && block.repairs;
 }
