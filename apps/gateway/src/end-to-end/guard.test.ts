@@ -48,12 +48,19 @@ const rules = (letter: string) =>
     { when: { contains: `${letter} does ${act};` }, reply: { tool_calls: acts[act] } },
   ]);
 
+/** The same as text, as an engine without a parser leaves it. */
+const written = `<tool_call>\n${JSON.stringify(removal)}\n</tool_call>`.match(/[\s\S]{1,6}/g)!;
+const writes = [
+  { when: { contains: "Edge says and writes;" }, reply: { deltas: ["Let me see.\n", ...written] } },
+  { when: { contains: "Edge writes;" }, reply: { deltas: written } },
+];
+
 let gateway: TestGateway<"edge" | "gpu" | "top">;
 beforeAll(async () => {
   const otherwise = [{ reply: { deltas: ["I will ", "not."] } }];
   gateway = await startTestGateway({
     engines: {
-      edge: { kind: "vllm", models: ["m"], script: [...rules("Edge"), ...otherwise] },
+      edge: { kind: "vllm", models: ["m"], script: [...rules("Edge"), ...writes, ...otherwise] },
       gpu: { kind: "sglang", models: ["m"], script: [...rules("Gpu"), ...otherwise] },
       top: { kind: "sglang", models: ["m"], script: otherwise },
     },
@@ -207,6 +214,30 @@ describe.each(modes)("reject ($mode)", ({ stream }) => {
   test("lets other calls through", async () => {
     const answer = await ask("rejects", "Edge does listing", stream);
     expect(answer).toMatchObject({ status: 200, calls: asCalls("listing") });
+  });
+});
+
+describe("a call that an engine left in the text is held to the guard as well,", () => {
+  test.each(modes)("and its text stays back with it ($mode)", async ({ stream }) => {
+    const denied = callsTotal("edge", "rejects", "denied").replace("engine", "auto");
+    const grown = await growth([denied], async () => {
+      const answer = await ask("rejects", "Edge writes", stream);
+      expect(answer).toMatchObject({ status: 403, error: refusal });
+      expect(answer.text).not.toContain(SECRET);
+    });
+    expect(grown).toEqual([1]);
+  });
+
+  test("and in a stream that has begun", async () => {
+    const answer = await ask("rejects", "Edge says and writes", true);
+    expect(answer).toMatchObject({ status: 200, content: "Let me see.", error: refusal, finishes: [], done: false });
+    expect(answer.text).not.toContain(SECRET);
+  });
+
+  test.each(modes)("and asked of the larger model ($mode)", async ({ stream }) => {
+    const answer = await ask("asks", "Edge writes; Gpu does listing", stream);
+    expect(answer).toMatchObject({ status: 200, calls: asCalls("listing") });
+    expect(answer.header("model")).toBe("large");
   });
 });
 
