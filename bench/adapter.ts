@@ -55,22 +55,20 @@ function read(dialect: DialectName, pieces: readonly string[]): number {
 }
 
 /**
- * Nanoseconds that reading takes: the best of some rounds, each as many replies as fill some milliseconds. What makes a
- * round slower than the best one is not the parser.
+ * Nanoseconds that reading takes: the best of many short rounds. What makes a round slower than the best one is not the
+ * parser, but the machine.
  */
-function nanoseconds(dialect: DialectName, pieces: readonly string[], minimumMs = 10): number {
+function nanoseconds(dialect: DialectName, pieces: readonly string[], budgetMs = 100): number {
   let best = Number.POSITIVE_INFINITY;
   const begun = performance.now();
-  for (let round = 0; round < 7 && performance.now() - begun < 30 * minimumMs; round++) {
-    let count = 0;
+  for (let round = 0; round < 3 || performance.now() - begun < budgetMs; round++) {
     const started = performance.now();
-    let elapsed: number;
+    let count = 0;
     do {
       read(dialect, pieces);
       count++;
-      elapsed = performance.now() - started;
-    } while (elapsed < minimumMs);
-    best = Math.min(best, (elapsed * 1e6) / count);
+    } while (performance.now() - started < 1);
+    best = Math.min(best, ((performance.now() - started) * 1e6) / count);
   }
   return best;
 }
@@ -87,7 +85,7 @@ function measureSpeeds(): Record<string, number> {
     for (const dialect of dialectsMeasured)
       for (const piece of [4, 64, whole]) {
         const key = `${name}, ${dialect}, ${piece === whole ? "whole" : `${piece} a piece`}`;
-        figures[key] = speed(text.length, nanoseconds(dialect, piecesOf(text, piece), 100));
+        figures[key] = speed(text.length, nanoseconds(dialect, piecesOf(text, piece), 1000));
       }
   return figures;
 }
@@ -97,7 +95,7 @@ function measureEvents(): Record<string, number> {
   const figures: Record<string, number> = {};
   for (const dialect of dialectsMeasured) {
     const pieces = piecesOf(prose(600 * KB), 6);
-    figures[dialect] = nanoseconds(dialect, pieces, 100) / pieces.length / 1000;
+    figures[dialect] = nanoseconds(dialect, pieces, 1000) / pieces.length / 1000;
   }
   return figures;
 }
