@@ -2,7 +2,7 @@
 export const easyQuestion = "What is the capital of France?";
 export const hardQuestion = "Prove step by step that the square root of 2 is irrational.";
 
-export const toolQuestion = "What is the weather in Lyon?";
+const toolQuestion = "What is the weather in Lyon?";
 
 const weatherTool = {
   type: "function",
