@@ -46,7 +46,8 @@ export class Normaliser {
     this.#options = options;
     const declared = readTools(options.tools);
     const extract = declared.size > 0 && options.toolChoice !== "none";
-    const forced = options.toolChoice === "required" || typeof options.toolChoice === "object";
+    const { toolChoice } = options;
+    const forced = toolChoice === "required" || (typeof toolChoice === "object" && toolChoice !== null);
     this.#parser = {
       // An engine that was forced to call may leave the bare JSON of its grammar as content.
       openings: openingsOf(dialects[options.dialect], extract, extract && forced && options.dialect !== "none"),
