@@ -93,10 +93,15 @@ export class LiteralSet<T> {
 
   /** The longest literal at `at` of `text`: its entry, `PARTIAL` when the text is too short to tell (never when `ended`), or undefined. */
   match(text: string, at: number, ended: boolean): Entry<T> | typeof PARTIAL | undefined {
+    const next = this.#next;
+    const columns = this.#columns;
+    const width = this.#width;
+    const { length } = text;
     let state = ROOT;
     let found: Entry<T> | undefined;
-    for (let place = at; place < text.length; place++) {
-      state = this.#next[state * this.#width + this.#column(text.charCodeAt(place))]!;
+    for (let place = at; place < length; place++) {
+      const code = text.charCodeAt(place);
+      state = next[state * width + (code < ASCII ? columns[code]! : this.#column(code))]!;
       if (state === 0) return found;
       found = this.#found[state] ?? found;
       if (this.#isLast[state] === 1) return found;

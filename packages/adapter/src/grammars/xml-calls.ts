@@ -8,7 +8,7 @@ import type { DeclaredTool } from "../tools.ts";
 import { jsonArguments } from "./json-arguments.ts";
 import type { Body, Surroundings } from "./tagged.ts";
 import { isCutOff, onlyTurnEnds } from "./turn-ends.ts";
-import { nameOf, tagHead } from "./xml-head.ts";
+import { isDeclaredHead, nameOf, tagHead } from "./xml-head.ts";
 import { parameterValue, stripNewlines, type ValueRules } from "./xml-value.ts";
 
 /** How calls of one XML-like family are written: `<call name><parameter name>value</parameter></call>`. */
@@ -186,6 +186,7 @@ export function bareXmlCall(shape: XmlShape): Envelope {
   return defineEnvelope({
     opens: shape.calls,
     weak: true,
+    lookahead: isDeclaredHead,
     grammar: (read, block) => reader(read, block, nothing),
   });
 }

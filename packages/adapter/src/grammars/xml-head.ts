@@ -1,5 +1,6 @@
 import type { Cursor } from "../cursor.ts";
-import { MORE, stopsAt } from "../cursor.ts";
+import { MORE, NO, stopsAt, YES } from "../cursor.ts";
+import type { Lookahead } from "../dialect.ts";
 
 const headStops = stopsAt("<>\n");
 const MAX_HEAD = 512;
@@ -14,6 +15,15 @@ export function* tagHead(read: Cursor): Generator<undefined, string | undefined,
   read.skip(1);
   return head;
 }
+
+/** Is the rest of a tag behind `behind`, and does it name a declared tool? */
+export const isDeclaredHead: Lookahead = (text, _at, tools, ended, behind) => {
+  const most = behind + MAX_HEAD;
+  let end = behind;
+  while (end < text.length && end < most && headStops[text.charCodeAt(end)] !== 1) end++;
+  if (end === text.length && !ended) return MORE;
+  return text[end] === ">" && tools.has(nameOf(text.slice(behind, end))) ? YES : NO;
+};
 
 const namePattern = /^[\s=]*(?:name\s*=\s*)?(?:"([^"]*)"|'([^']*)'|([^\s"'=<>/]+))/;
 
