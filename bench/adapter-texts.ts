@@ -96,7 +96,7 @@ export function attackText({ head = "", unit }: Attack, length: number): string 
 }
 
 /** The same text in one piece of memory, as it is when it was read from a socket. */
-export function flat(text: string): string {
+function flat(text: string): string {
   // Text with a character beyond Latin-1 takes two bytes each, as it does when it was decoded.
   return /^[\0-\xff]*$/.test(text)
     ? Buffer.from(text, "latin1").toString("latin1")

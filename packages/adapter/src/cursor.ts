@@ -283,7 +283,7 @@ export class Cursor {
 }
 
 /** How many code units at the end of `text` are the beginning of `literal`. */
-export function partialAtEnd(text: string, literal: string): number {
+function partialAtEnd(text: string, literal: string): number {
   for (let length = Math.min(text.length, literal.length - 1); length > 0; length--) {
     if (text.charCodeAt(text.length - length) === literal.charCodeAt(0) && literal.startsWith(text.slice(-length)))
       return length;

@@ -44,7 +44,7 @@ export type Lookahead = (text: string, at: number, tools: ToolSet, ended: boolea
  * - `edge`: at the start of the content or right after a block
  * - `start` of the content, or `after` a block
  */
-export type Where = "anywhere" | "edge" | "start" | "after";
+type Where = "anywhere" | "edge" | "start" | "after";
 
 /** One way in which calls are written. */
 export interface Envelope {

@@ -5,7 +5,7 @@ import { breach, type Law, slowness, type Violation } from "./laws.ts";
 import { inventReply, minimise, type Seed } from "./replies.ts";
 
 /** One reply that breaks a law, as short as it could be made. */
-export interface Finding {
+interface Finding {
   readonly law: Law;
   readonly detail: string;
   readonly reply: Reply;
