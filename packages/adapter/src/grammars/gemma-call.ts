@@ -13,12 +13,12 @@ const MAX_DEPTH = 256;
 const structure = stopsAt("{}()[],:");
 const behindString = stopsAt(",:}])");
 
-/** `call:N{k:<quote>text<quote>,n:3}`, also with parentheses; strings stand between quote tokens. */
+/** `call:N{k:<quote>text<quote>,n:3}`, also with parentheses, or without the word; strings stand between quote tokens. */
 export function gemmaCall(quote: string): Body {
   return {
-    starts: [START],
+    starts: [START, ":"],
     *read(read: Cursor, block: Block) {
-      read.skip(START.length);
+      read.skip(read.code() === 0x3a ? 1 : START.length);
       read.mark();
       while (read.until(nameStops, MAX_NAME) === MORE) yield;
       const name = read.marked().trim();
