@@ -176,7 +176,9 @@ function endsOf(openings: Openings, thinks: readonly ThinkTags[]): Ends {
 
 function createEnds({ endsThought }: Openings, thinks: readonly ThinkTags[]): Ends {
   const closes = thinks.map(({ close }) => [close, CLOSE] as const);
-  const anywhere = new LiteralSet<Envelope | typeof CLOSE>([...closes, ...endsThought]);
+  // Content may follow a thought that the engine has split off: no token in it is at the reply's end.
+  const ends = thinks.length === 0 ? endsThought.filter(([, { always }]) => !always) : endsThought;
+  const anywhere = new LiteralSet<Envelope | typeof CLOSE>([...closes, ...ends]);
   const inCode = new LiteralSet(closes);
   return { anywhere, inCode, stops: stopsFor(anywhere, inCode) };
 }

@@ -21,6 +21,7 @@ export function endTokens(tokens: readonly string[], where: Envelope["where"] = 
     opens: tokens,
     where,
     always: where === "anywhere",
+    endsThought: where === "anywhere",
     *grammar(read) {
       for (;;) {
         while (read.space() === MORE) yield;
