@@ -120,9 +120,19 @@ function asBoolean(text: string, types: number): string | undefined {
 
 function asNested(text: string, types: number): string | undefined {
   if ((types & (bits.object | bits.array)) === 0 || !/^[{[(]/.test(text)) return undefined;
-  const json = repairJson(text);
+  const json = repairJson(text) ?? unescapedJson(text);
   const type = json?.startsWith("{") ? bits.object : json?.startsWith("[") ? bits.array : 0;
   return (types & type) !== 0 ? json : undefined;
+}
+
+/** JSON that was escaped once more, as if it stood in a string. */
+function unescapedJson(text: string): string | undefined {
+  if (!text.includes('\\"')) return undefined;
+  try {
+    return repairJson(JSON.parse(`"${text}"`) as string);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Where a string may stand, only null and Python's None mean null; "none" or "nil" may be a word. */

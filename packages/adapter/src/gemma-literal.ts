@@ -11,8 +11,8 @@ interface Reader {
   readonly quote: string;
   at: number;
   depth: number;
-  /** The end of a quoted string that was looked for last; -1 = there is none. */
-  end?: { readonly from: number; readonly at: number };
+  /** By the quote: the end of a quoted string that was looked for last; -1 = there is none. */
+  readonly ends: Map<string, { readonly from: number; readonly at: number }>;
 }
 
 /** What ends the members or elements that are being read; `undefined` = the end of the text. */
@@ -20,12 +20,12 @@ type Closer = "}" | "]" | undefined;
 
 /**
  * The arguments of a Gemma call as JSON text, from what stands between its outer braces: `k:<|"|>text<|"|>,n:3,a:[true]`.
- * Strings stand between two `quote` tokens, or are JSON's; a bare word that is no literal is a string up to the comma before
+ * Strings stand between two `quote` tokens or apostrophes, or are JSON's; a bare word that is no literal is a string up to the comma before
  * the next member. The last of a repeated key wins. undefined = not of this kind, or nested more than 512 deep.
  * @param quote `<|"|>` for Gemma 4, `<escape>` for FunctionGemma
  */
 export function readGemmaArguments(text: string, quote: string): string | undefined {
-  return readObject({ text, quote, at: 0, depth: 0 }, undefined);
+  return readObject({ text, quote, at: 0, depth: 0, ends: new Map() }, undefined);
 }
 
 function readObject(reader: Reader, closer: Closer): string | undefined {
@@ -103,10 +103,11 @@ function readValue(reader: Reader, closer: Closer): string | undefined {
 
 /** Reads a string that begins here, as JSON; undefined = none does, and nothing is read. */
 function readString(reader: Reader): string | undefined {
-  const { text, quote, at } = reader;
-  if (text.startsWith(quote, at)) {
+  const { text, at } = reader;
+  const quote = [reader.quote, "'"].find((one) => text.startsWith(one, at));
+  if (quote !== undefined) {
     const from = at + quote.length;
-    const end = endOfQuoted(reader, from);
+    const end = endOfQuoted(reader, quote, from);
     if (end < 0) return undefined;
     reader.at = end + quote.length;
     return JSON.stringify(text.slice(from, end));
@@ -119,11 +120,11 @@ function readString(reader: Reader): string | undefined {
 }
 
 /** A quote token ends a string where the string may be over: it may stand in the text, too. */
-function endOfQuoted(reader: Reader, from: number): number {
-  const { text, quote, end } = reader;
+function endOfQuoted({ text, ends }: Reader, quote: string, from: number): number {
+  const end = ends.get(quote);
   if (end !== undefined && end.from <= from && (end.at < 0 || end.at >= from)) return end.at;
   const at = findEnd(text, quote, from);
-  reader.end = { from, at };
+  ends.set(quote, { from, at });
   return at;
 }
 

@@ -40,7 +40,8 @@ export function autoOf(dialects: readonly Dialect[]): Dialect {
     .map((envelope) => ({ ...envelope, opens: envelope.opens.filter((open) => !taken.has(open)) }))
     // Tags around an answer are text unless they are tokens.
     .filter(
-      ({ opens, always, where }) => !always || where !== "edge" || opens.every((open) => unmistakable.test(open)),
+      ({ opens, always, where, lookahead }) =>
+        !always || where !== "edge" || lookahead !== undefined || opens.every((open) => unmistakable.test(open)),
     );
   const ends = others.filter(({ always, where }) => always && where === "anywhere");
   const tokens = [...new Set(ends.flatMap(({ opens }) => opens))].filter((token) => !channels.has(token));

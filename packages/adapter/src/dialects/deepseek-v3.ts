@@ -29,7 +29,7 @@ export const deepseekV3 = defineDialect({
     tagged({ opens: tokens("calls▁begin"), closes: tokens("calls▁end"), bodies: [call] }),
     tagged({ opens: tokens("call▁begin"), closes: tokens("calls▁end"), bodies: [call, { ...call, starts: [] }] }),
     strays(...tokens("calls▁end"), ...tokens("call▁end")),
-    endTokens(["<｜end▁of▁sentence｜>"]),
+    endTokens(["<｜end▁of▁sentence｜>", "<|end▁of▁sentence|>", "<|end_of_sentence|>"]),
   ],
   example:
     '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n{"city": "Lyon"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>',

@@ -1,4 +1,5 @@
 import { defineDialect, endTokens, toolCallTag } from "../envelopes.ts";
+import { jsonCalls } from "../grammars/json-calls.ts";
 import { keyValueCalls } from "../grammars/key-values.ts";
 import { strays } from "../grammars/tagged.ts";
 
@@ -7,7 +8,7 @@ export const glm45 = defineDialect({
   aliases: ["glm", "glm-4.5", "glm-4.6"],
   models: ["GLM-4.5", "GLM-4.6"],
   envelopes: [
-    toolCallTag(keyValueCalls({ declaredOnly: false })),
+    toolCallTag(jsonCalls, keyValueCalls({ declaredOnly: false })),
     strays("</tool_call>"),
     endTokens(["<|user|>", "<|observation|>", "<|endoftext|>"]),
   ],

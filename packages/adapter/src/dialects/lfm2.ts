@@ -1,5 +1,6 @@
 import { defineDialect, endTokens } from "../envelopes.ts";
-import { pythonicCalls, pythonLines } from "../grammars/pythonic.ts";
+import { jsonCalls } from "../grammars/json-calls.ts";
+import { barePythonic, pythonicCalls, pythonLines } from "../grammars/pythonic.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
 
 export const lfm2 = defineDialect({
@@ -10,8 +11,9 @@ export const lfm2 = defineDialect({
     tagged({
       opens: ["<|tool_call_start|>"],
       closes: ["<|tool_call_end|>"],
-      bodies: [pythonicCalls, pythonLines],
+      bodies: [pythonicCalls, { ...jsonCalls, starts: ["{"] }, pythonLines],
     }),
+    barePythonic,
     strays("<|tool_call_end|>"),
     endTokens(["<|im_end|>"]),
   ],

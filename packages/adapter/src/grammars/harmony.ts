@@ -1,6 +1,6 @@
 import type { Cursor } from "../cursor.ts";
-import { MORE } from "../cursor.ts";
-import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
+import { MORE, NO, YES } from "../cursor.ts";
+import { type Block, defineEnvelope, type Envelope, type Lookahead } from "../dialect.ts";
 import { readArguments } from "../json/call-objects.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
 import { take } from "./headed-json.ts";
@@ -89,12 +89,30 @@ function* call(read: Cursor, block: Block, name: string): Generator<undefined, b
   return true;
 }
 
+const headerTokens = LiteralSet.of("<|start|>", "<|channel|>");
+
+/** A word of a header is text unless a token of one is right behind it. */
+const isHeaderWord: Lookahead = (text, _at, _tools, ended, behind) => {
+  if (behind >= text.length) return ended ? NO : MORE;
+  const found = headerTokens.match(text, behind, ended);
+  return found === PARTIAL ? MORE : found === undefined ? NO : YES;
+};
+
 /** Messages in channels: analysis is reasoning, a recipient makes a call, the rest is content. */
 export const harmonyMessages: readonly Envelope[] = [
   defineEnvelope({
     about: "`<|channel|>` with `to=functions.N`",
     opens: ["<|start|>", "<|channel|>"],
     always: true,
+    grammar: message,
+  }),
+  // Behind a message the model may write a role or a channel without the token in front of it.
+  defineEnvelope({
+    about: "a role or a channel in front of it",
+    opens: ["assistant", "analysis", "commentary", "final"],
+    where: "edge",
+    always: true,
+    lookahead: isHeaderWord,
     grammar: message,
   }),
   // The prompt ends with the role, so that the first header may begin with the recipient.

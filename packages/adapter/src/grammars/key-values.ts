@@ -4,8 +4,9 @@ import { MORE, stopsAt, YES } from "../cursor.ts";
 import type { Block } from "../dialect.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
 import { take } from "./headed-json.ts";
+import { jsonArguments } from "./json-arguments.ts";
 import type { Body, Surroundings } from "./tagged.ts";
-import { onlyTurnEnds } from "./turn-ends.ts";
+import { isCutOff, onlyTurnEnds } from "./turn-ends.ts";
 
 const nameStops = stopsAt("<\n\r\t {}[]()\"'`,;\\");
 const MAX_NAME = 256;
@@ -22,6 +23,8 @@ interface Tags {
   readonly inside: LiteralSet<"key" | "separator">;
   readonly key: string;
   readonly endKey: string;
+  /** What may stand behind a key: its closing tag, or a tag that shows it has none. */
+  readonly keyEnds: LiteralSet<"end" | "other">;
   readonly value: string;
   readonly endValue: string;
   /** What may end a value. */
@@ -36,6 +39,12 @@ function tagsOf(suffix: string): Tags {
     ]),
     key: `<arg_key${suffix}>`,
     endKey: `</arg_key${suffix}>`,
+    keyEnds: new LiteralSet([
+      [`</arg_key${suffix}>`, "end"],
+      [`<arg_key${suffix}>`, "other"],
+      [`<arg_value${suffix}>`, "other"],
+      [`</arg_value${suffix}>`, "other"],
+    ]),
     value: `<arg_value${suffix}>`,
     endValue: `</arg_value${suffix}>`,
     marks: new LiteralSet([
@@ -89,6 +98,7 @@ function* keyValueCall(
   const name = read.marked();
   if (name === "") return false;
   const places: Place[] = [];
+  let repaired = false;
   for (;;) {
     yield* noise(read);
     let next = read.peek(tags.inside);
@@ -98,26 +108,41 @@ function* keyValueCall(
     if (next.value === "separator") continue;
     const place = yield* readPair(read, block, around, tags);
     if (place === undefined) return false;
-    places.push(place);
+    if (place === VALUELESS) repaired = true;
+    else places.push(place);
   }
+  // Some models write the arguments as JSON behind the name.
+  const whole = places.length === 0 && read.code() === 0x7b ? yield* jsonArguments(read) : undefined;
+  if (whole !== undefined) yield* noise(read);
   let close = read.peek(around.closes);
   for (; close === PARTIAL; close = read.peek(around.closes)) yield;
-  if (close === undefined && !(yield* isOver(read, block))) return false;
-  if (places.length === 0 && declaredOnly && !block.tools.has(name)) return false;
+  if (close === undefined && !(yield* isOver(read, block, around))) return false;
+  // A name alone may be text, or the beginning of a longer one.
+  const isSure = places.length > 0 || (!declaredOnly && close !== undefined);
+  if (!isSure && !block.tools.has(name)) return false;
   if (!block.accepts(name)) return false;
-  const text = read.marked();
+  repaired ||= close === undefined;
+  if (whole !== undefined) {
+    block.call(name, whole.json, { repaired: repaired || whole.repaired });
+    return true;
+  }
+  const text = places.length === 0 ? "" : read.marked();
   const texts = places.map((place) => ({ name: place.name, text: text.slice(place.from, place.to) }));
   const { json, coerced } = argumentsOfTexts(texts, block.tools.get(name));
-  block.call(name, json, { coerced, repaired: close === undefined });
+  block.call(name, json, { coerced, repaired });
   return true;
 }
 
 /** Nothing more comes, and missing closing tags may be put right. */
-function* isOver(read: Cursor, block: Block): Generator<undefined, boolean, undefined> {
+function* isOver(read: Cursor, block: Block, { closes }: Surroundings): Generator<undefined, boolean, undefined> {
   read.hold();
   const isEnd = yield* onlyTurnEnds(read);
   if (isEnd) read.back();
-  return isEnd && block.repairs;
+  return block.repairs && (isEnd || isCutOff(read, tagsIn(closes)));
+}
+
+function tagsIn(closes: Surroundings["closes"]): readonly string[] {
+  return closes.entries.filter(([, kind]) => kind === "close").map(([tag]) => tag);
 }
 
 /** Whitespace between tags; some engines write a newline as backslash and n. */
@@ -126,17 +151,20 @@ function* noise(read: Cursor): Generator<undefined, void, undefined> {
   while ((yield* take(read, NOISE)) === YES);
 }
 
+/** A key that no value follows. */
+const VALUELESS = "valueless";
+
 function* readPair(
   read: Cursor,
   block: Block,
-  { closes }: Surroundings,
+  around: Surroundings,
   tags: Tags,
-): Generator<undefined, Place | undefined, undefined> {
-  const { inside, endKey, value, endValue, marks } = tags;
-  const name = yield* keyName(read, endKey);
+): Generator<undefined, Place | typeof VALUELESS | undefined, undefined> {
+  const { keyEnds, value, endValue, marks } = tags;
+  const name = yield* keyName(read, keyEnds);
   if (name === undefined) return undefined;
   yield* noise(read);
-  yield* take(read, value);
+  if ((yield* take(read, value)) !== YES && (yield* isNextAhead(read, around, tags))) return VALUELESS;
   const from = read.offset;
   for (;;) {
     let found = read.seek(marks);
@@ -149,20 +177,32 @@ function* readPair(
     }
     read.skip(endValue.length);
     yield* noise(read);
-    let next: unknown = read.peek(inside);
-    for (; next === PARTIAL; next = read.peek(inside)) yield;
-    if (next === undefined) for (next = read.peek(closes); next === PARTIAL; next = read.peek(closes)) yield;
-    if (next !== undefined || (yield* isOver(read, block))) return { name, from, to };
+    if ((yield* isNextAhead(read, around, tags)) || (yield* isOver(read, block, around))) return { name, from, to };
   }
 }
 
+/** Does the next key stand here, or what ends the call? */
+function* isNextAhead(
+  read: Cursor,
+  { closes }: Surroundings,
+  { inside }: Tags,
+): Generator<undefined, boolean, undefined> {
+  let next: unknown = read.peek(inside);
+  for (; next === PARTIAL; next = read.peek(inside)) yield;
+  if (next === undefined) for (next = read.peek(closes); next === PARTIAL; next = read.peek(closes)) yield;
+  return next !== undefined;
+}
+
 /** Reads a key up to and with its closing tag. Undefined when it has none; the cursor stands behind what was read. */
-function* keyName(read: Cursor, endKey: string): Generator<undefined, string | undefined, undefined> {
+function* keyName(read: Cursor, ends: Tags["keyEnds"]): Generator<undefined, string | undefined, undefined> {
   const most = read.offset + MAX_NAME;
   read.hold();
-  while (read.until(keyStops, most) === MORE) yield;
+  let end = read.seek(ends, most);
+  for (; end === PARTIAL; end = read.seek(ends, most)) yield;
+  if (end?.value !== "end") return undefined;
   const name = read.held().trim();
-  return (yield* take(read, endKey)) === YES ? name : undefined;
+  read.skip(end.literal.length);
+  return name;
 }
 
 /** A key inside a value: does a value follow it, so that the one in front of it was not closed? Stays here if so, else behind the tag. */

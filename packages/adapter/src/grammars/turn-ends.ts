@@ -21,6 +21,8 @@ export const turnEnd = LiteralSet.of(
   "<end_of_turn>",
   "<|END_OF_TURN_TOKEN|>",
   "<｜end▁of▁sentence｜>",
+  "<|end▁of▁sentence|>",
+  "<|end_of_sentence|>",
   "<seed:eos>",
   "</longcat_s>",
   "[e~[",
