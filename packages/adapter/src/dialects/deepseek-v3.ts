@@ -2,8 +2,10 @@ import { defineDialect, endTokens } from "../envelopes.ts";
 import { headedJson } from "../grammars/headed-json.ts";
 import { strays, tagged } from "../grammars/tagged.ts";
 
+/** A token's spellings: tokenizers write the mark between its words as a space, too, and quantised models ASCII bars. */
 const tokens = (name: string): readonly string[] => [
   `<｜tool▁${name}｜>`,
+  `<｜tool ${name.replace("▁", " ")}｜>`,
   `<|tool▁${name}|>`,
   `<|tool_${name.replace("▁", "_")}|>`,
 ];
@@ -11,7 +13,7 @@ const tokens = (name: string): readonly string[] => [
 /** The name stands in front of the separator (V3.1), or behind it on a line of its own (V3). */
 const call = headedJson({
   starts: tokens("call▁begin"),
-  heads: ["<｜tool▁sep｜>", "<|tool▁sep|>", "<|tool_sep|>"],
+  heads: tokens("sep"),
   ends: tokens("call▁end"),
   read(first, behind) {
     const [name] = behind.values();
