@@ -1,5 +1,5 @@
 import { isSpace } from "./cursor.ts";
-import { LiteralSet } from "./literals.ts";
+import { type Entry, LiteralSet, type PARTIAL } from "./literals.ts";
 
 const TICK = 0x60;
 const TILDE = 0x7e;
@@ -48,23 +48,6 @@ export function stopsFor(prose: LiteralSet<unknown>, code: LiteralSet<unknown> =
 /** For a reader that goes to the end of its text. */
 export const nowhere: Stops = stopsFor(new LiteralSet([]));
 
-/** The first place from `from` on where a literal is, or what code spans are made of. */
-function nextStop(text: string, from: number, to: number, { literals, table, pairs }: Finder): number {
-  let at = from;
-  for (; at < to; at++) {
-    const code = text.charCodeAt(at);
-    if (code < ASCII) {
-      const kind = table[code]!;
-      if (kind === 0) continue;
-      if (kind === SPAN) break;
-      const second = at + 1 < to ? text.charCodeAt(at + 1) : ASCII;
-      if (second < ASCII && pairs[(kind - ROWS) * ASCII + second] === 0) continue;
-    } else if (!literals.hasWide) continue;
-    if (literals.match(text, at, false) !== undefined) break;
-  }
-  return at;
-}
-
 /**
  * Follows Markdown's code spans through a text that comes in pieces: whether a place is inside inline code or a fence.
  * Inline code ends at the end of its line at the latest, so that one stray tick does not make code of all that follows.
@@ -81,6 +64,9 @@ export class CodeSpans {
   /** The line has only spaces so far. */
   #blank = true;
 
+  /** The literal where reading stopped, or `PARTIAL`; undefined at the end of the text. */
+  found: Entry<unknown> | typeof PARTIAL | undefined;
+
   /** The place where reading stopped is inside code. */
   get inCode(): boolean {
     return this.#place !== "prose";
@@ -95,7 +81,7 @@ export class CodeSpans {
   read(text: string, from: number, to: number, stops: Stops): number {
     let at = from;
     for (;;) {
-      if (this.#run === 0) at = nextStop(text, at, to, this.#place === "prose" ? stops.prose : stops.code);
+      if (this.#run === 0) at = this.#nextStop(text, at, to, this.#place === "prose" ? stops.prose : stops.code);
       if (at === to) break;
       const code = text.charCodeAt(at);
       if (code === TICK || code === TILDE) {
@@ -112,6 +98,25 @@ export class CodeSpans {
       } else break;
     }
     this.#blank = this.#isBlankAt(text, from, at);
+    return at;
+  }
+
+  /** The first place from `from` on where a literal is, or what code spans are made of. */
+  #nextStop(text: string, from: number, to: number, { literals, table, pairs }: Finder): number {
+    let at = from;
+    this.found = undefined;
+    for (; at < to; at++) {
+      const code = text.charCodeAt(at);
+      if (code < ASCII) {
+        const kind = table[code]!;
+        if (kind === 0) continue;
+        if (kind === SPAN) break;
+        const second = at + 1 < to ? text.charCodeAt(at + 1) : ASCII;
+        if (second < ASCII && pairs[(kind - ROWS) * ASCII + second] === 0) continue;
+      } else if (!literals.hasWide) continue;
+      this.found = literals.match(text, at, false);
+      if (this.found !== undefined) break;
+    }
     return at;
   }
 

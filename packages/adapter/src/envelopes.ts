@@ -1,4 +1,4 @@
-import { MORE, NO, YES } from "./cursor.ts";
+import { isSpace, MORE, NO, YES } from "./cursor.ts";
 import type { Dialect, Envelope, Lookahead, ThinkTags } from "./dialect.ts";
 import { bareJson, endTokens, fenced } from "./grammars/bare.ts";
 import { jsonCalls } from "./grammars/json-calls.ts";
@@ -61,9 +61,10 @@ export const functionCallTag: Envelope = tagged({
 });
 export const toolsTag: Envelope = tagged({ opens: ["<tools>"], closes: ["</tools>"], bodies: [jsonCalls] });
 
-const isFunctools: Lookahead = (text, at, _tools, ended) => {
-  const next = text[at + "functools".length];
-  return next === "[" ? YES : next === undefined && !ended ? MORE : NO;
+const isFunctools: Lookahead = (text, _at, _tools, ended, behind) => {
+  if (behind + 1 >= text.length) return ended || (behind < text.length && text[behind] !== "[") ? NO : MORE;
+  const value = text.charCodeAt(behind + 1);
+  return text[behind] === "[" && (value === 0x7b || isSpace(value)) ? YES : NO;
 };
 
 /** `functools[{...}]`. */

@@ -2,7 +2,7 @@ import type { CallOutcome, ToolCall } from "./call.ts";
 import { CodeSpans, nowhere } from "./code-spans.ts";
 import { Cursor, isSpace, MORE, YES } from "./cursor.ts";
 import type { Block, Envelope, Grammar, ThinkTags } from "./dialect.ts";
-import { type LiteralSet, PARTIAL } from "./literals.ts";
+import { type Entry, PARTIAL } from "./literals.ts";
 import type { Openings } from "./openings.ts";
 import { surplusOf } from "./surplus-space.ts";
 import { Thought } from "./thought.ts";
@@ -45,6 +45,9 @@ interface PendingCall {
   readonly id: string | undefined;
   readonly outcome: CallOutcome;
 }
+
+/** A literal that was found, or the beginning of one. */
+type Hit = Entry<Envelope | ThinkTags> | typeof PARTIAL | undefined;
 
 /** Where a text is as to blocks: at its start, right after a block (whitespace apart), or in the midst of it. */
 type Edge = "start" | "after" | "none";
@@ -180,7 +183,8 @@ export class Parser implements Block {
     for (;;) {
       at = this.#spans.read(text, at, text.length, stops);
       if (at === text.length) break;
-      const found = this.#match(anywhere, text, at);
+      const hit = this.#spans.found as Hit;
+      const found = this.#admit(hit === PARTIAL && this.#cursor.ended ? anywhere.match(text, at, true) : hit, text, at);
       if (found === PARTIAL) {
         this.#emit(text, from, at);
         this.#held = text.slice(at);
@@ -201,7 +205,8 @@ export class Parser implements Block {
   #edgeBlock(text: string, at: number): string | undefined {
     const { start, after, unlabelled } = this.#options.openings;
     const ended = this.#cursor.ended;
-    const found = this.#match(this.#edge === "start" ? start : after, text, at);
+    const set = this.#edge === "start" ? start : after;
+    const found = this.#admit(set.match(text, at, ended), text, at);
     if (found === undefined) {
       for (const envelope of unlabelled) {
         if (envelope.where === "start" && this.#edge !== "start") continue;
@@ -225,8 +230,8 @@ export class Parser implements Block {
     return rest.slice(found.literal.length);
   }
 
-  #match(set: LiteralSet<Envelope | ThinkTags>, text: string, at: number): ReturnType<typeof set.match> {
-    const found = set.match(text, at, this.#cursor.ended);
+  /** What was found at `at`, if a block may begin there. */
+  #admit(found: Hit, text: string, at: number): Hit {
     if (found === undefined || found === PARTIAL || !("grammar" in found.value)) return found;
     const { lookahead } = found.value;
     if (lookahead === undefined) return found;

@@ -26,6 +26,9 @@ interface Headed {
   read(first: string, behind: ReadonlyMap<string, string>): Named | undefined;
 }
 
+/** What no name begins with. */
+const noName = stopsAt("[]{}()<>\"'");
+
 /** Calls whose name stands in front of their JSON arguments. */
 export function headedJson({ starts, heads, ends, read: readHead }: Headed): Body {
   const stops = stopsAt(`{"\`${heads.map((head) => head[0]).join("")}`);
@@ -34,6 +37,7 @@ export function headedJson({ starts, heads, ends, read: readHead }: Headed): Bod
   const closes = LiteralSet.of(...ends);
   return {
     starts,
+    mayBegin: (code) => noName[code] !== 1,
     *read(read, block) {
       let start = read.peek(begin);
       for (; start === PARTIAL; start = read.peek(begin)) yield;

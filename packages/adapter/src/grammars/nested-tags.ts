@@ -1,6 +1,6 @@
 import { coerceText, itemSchema, propertySchema } from "../coerce.ts";
 import type { Cursor } from "../cursor.ts";
-import { MORE, YES } from "../cursor.ts";
+import { isSpace, MORE, NO, YES } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
 import type { DeclaredTool, JsonSchema } from "../tools.ts";
 import { take } from "./headed-json.ts";
@@ -23,6 +23,11 @@ interface Element {
 export const nestedTags: Envelope = defineEnvelope({
   opens: [MARK],
   endsThought: true,
+  lookahead: (text, _at, _tools, ended, behind) => {
+    if (behind === text.length) return ended ? NO : MORE;
+    const next = text.charCodeAt(behind);
+    return next === 0x3c || isSpace(next) ? YES : NO;
+  },
   *grammar(read, block) {
     while (read.space() === MORE) yield;
     if ((yield* take(read, "<tool_call>")) !== YES) return false;

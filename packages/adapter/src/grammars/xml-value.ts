@@ -1,9 +1,9 @@
 import type { Cursor } from "../cursor.ts";
-import { MORE } from "../cursor.ts";
+import { isSpace, MORE, NONE } from "../cursor.ts";
 import type { Block } from "../dialect.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
 import type { Surroundings } from "./tagged.ts";
-import { isCutOff, onlyTurnEnds } from "./turn-ends.ts";
+import { isCutOff, onlyTurnEnds, turnEnd } from "./turn-ends.ts";
 
 /** Where the value of a parameter ends, and what around it is not part of it. */
 export interface ValueRules {
@@ -59,7 +59,8 @@ export function* parameterValue(
     if (mark === undefined || (mark.value === "again" && isCallOver)) return undefined;
     const to = read.offset;
     read.skip(mark.literal.length);
-    if (mark.value === "close" && (yield* isFollowed(read, block, rules, around))) return { to };
+    if (mark.value === "close" && !isText(read, rules, around) && (yield* isFollowed(read, block, rules, around)))
+      return { to };
     if (mark.value === "end" && !isCallOver) isCallOver = yield* isOutermost(read, rules, around);
   }
 }
@@ -91,6 +92,15 @@ export function stripNewlines(value: string, newlines: ValueRules["newlines"]): 
   const back = rest > 0 && value.endsWith("\r\n") && rest > 1 ? 2 : rest > 0 && value.endsWith("\n") ? 1 : 0;
   if (newlines === "pair" && (front === 0 || back === 0)) return value;
   return value.slice(front, value.length - back);
+}
+
+/** Is it plain at once that no closing tag was meant? That is said without a look ahead: values may be full of tags. */
+function isText(read: Cursor, rules: ValueRules, { closes }: Surroundings): boolean {
+  const code = read.code();
+  if (code === NONE || isSpace(code) || read.ended) return false;
+  return (
+    read.peek(followersOf(rules)) === undefined && read.peek(closes) === undefined && read.peek(turnEnd) === undefined
+  );
 }
 
 /** Behind a closing tag: does what follows say that it was meant? */
@@ -170,7 +180,7 @@ function* forgetfulValue(
     }
     if (mark.value === "close") {
       read.skip(mark.literal.length);
-      if (yield* isFollowed(read, block, rules, around)) return { to };
+      if (!isText(read, rules, around) && (yield* isFollowed(read, block, rules, around))) return { to };
       continue;
     }
     read.hold();
