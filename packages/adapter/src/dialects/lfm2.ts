@@ -13,7 +13,8 @@ export const lfm2 = defineDialect({
       closes: ["<|tool_call_end|>"],
       bodies: [pythonicCalls, { ...jsonCalls, starts: ["{"] }, pythonLines],
     }),
-    barePythonic,
+    // Behind a block, the model echoes what it has called: not again.
+    { ...barePythonic, where: "start" },
     strays("<|tool_call_end|>"),
     endTokens(["<|im_end|>"]),
   ],
