@@ -153,7 +153,7 @@ const literals = LiteralSet.of(
 );
 const tags = /<\|constrain\|>\s*\w+|<[^<>\n]{1,80}>|\[\/?[A-Z_]+\]/g;
 const words =
-  /\b(?:assistant|user|system|final|commentary|analysis|json|code|thought|all|function|call)\b|\bto=\S+|\bfunctions\.[\w.-]+|\\n|[`~]{3,}\w*|[[\]{},;]/g;
+  /\b(?:assistant|user|system|final|commentary|analysis|json|code|thought|all|function|call)\b|\bto=\S*|\bfunctions\.[\w.-]+|\\n|[`~]{3,}\w*|[[\]{},;]/g;
 
 /** Tags and the words of headers, as far as can be told without a grammar. */
 function isMarkup(text: string): boolean {

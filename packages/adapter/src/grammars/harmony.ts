@@ -39,7 +39,9 @@ const headerWords = new Set([
 
 /** Headers have few words; with others among them it is text, and must not be lost. */
 function isHeader(header: string): boolean {
-  const words = header.replaceAll(/<\|constrain\|>\s*\w+|<\|\w+\|>|\bto=[^\s<]+/g, " ").split(/\s+/);
+  const words = header
+    .replaceAll(/<\|constrain\|>\s*\w+|<\|(?:start|channel|constrain)\|>|\bto=[^\s<]+/g, " ")
+    .split(/\s+/);
   return words.every((word) => word === "" || headerWords.has(word) || /^functions\.[\w.-]+$/.test(word));
 }
 
