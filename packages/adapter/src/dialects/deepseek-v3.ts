@@ -29,7 +29,12 @@ export const deepseekV3 = defineDialect({
   models: ["DeepSeek-V3", "DeepSeek-R1-0528", "Cogito"],
   envelopes: [
     tagged({ opens: tokens("calls▁begin"), closes: tokens("calls▁end"), bodies: [call] }),
-    tagged({ opens: tokens("call▁begin"), closes: tokens("calls▁end"), bodies: [call, { ...call, starts: [] }] }),
+    tagged({
+      // The last of them is Kimi's.
+      opens: tokens("call▁begin").slice(0, 2),
+      closes: tokens("calls▁end"),
+      bodies: [call, { ...call, starts: [] }],
+    }),
     strays(...tokens("calls▁end"), ...tokens("call▁end")),
     endTokens(["<｜end▁of▁sentence｜>", "<|end▁of▁sentence|>", "<|end_of_sentence|>"]),
   ],

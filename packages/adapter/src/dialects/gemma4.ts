@@ -13,7 +13,7 @@ export const gemma4 = defineDialect({
     tagged({ opens: ["<|tool_call>"], closes, bodies: [gemmaCall(quote)] }),
     eatenGemma(quote, closes),
     strays("<tool_call|>", "<|tool_response>"),
-    endTokens(["<turn|>", "<eos>", "<end_of_turn>"]),
+    endTokens(["<turn|>", "<eos>", "<end_of_turn>", "<channel|>"]),
   ],
   thinks: [
     { open: "<|channel>", close: "<channel|>", label: "thought\n" },
