@@ -45,6 +45,8 @@ export function headedJson({ starts, heads, ends, read: readHead }: Headed): Bod
       const parts = yield* headOf(read, stops, between, closes);
       const head = parts === undefined ? undefined : readHead(parts.first, parts.behind);
       if (head === undefined || !block.accepts(head.name)) return false;
+      // A name alone at the end calls a tool that is declared.
+      if (read.atEnd && !(block.repairs && parts!.behind.size === 0 && block.tools.has(head.name))) return false;
       const value = yield* argumentsValue(read, closes);
       if (value === undefined) return false;
       const closed = ends.length === 0 || (yield* closesHere(read, closes));
@@ -93,10 +95,10 @@ function* headOf(
     let next = read.peek(between);
     for (; next === PARTIAL; next = read.peek(between)) yield;
     if (next === undefined) {
-      // The call ends without arguments.
+      // The call ends without arguments, or the text does.
       let end = read.peek(closes);
       for (; end === PARTIAL; end = read.peek(closes)) yield;
-      return end === undefined ? undefined : { first, behind };
+      return end === undefined && !(read.atEnd && closes.isEmpty) ? undefined : { first, behind };
     }
     literal = next.literal;
     read.skip(literal.length);
@@ -108,7 +110,7 @@ function* argumentsValue(
   read: Cursor,
   closes: LiteralSet<string>,
 ): Generator<undefined, { json: string; repaired: boolean } | undefined, undefined> {
-  if (read.peek(closes) !== undefined) return readArguments("");
+  if (read.atEnd || read.peek(closes) !== undefined) return readArguments("");
   const fence: Answer = yield* take(read, "```");
   if (fence !== YES) return yield* jsonArguments(read, closes);
   yield* take(read, "json");
