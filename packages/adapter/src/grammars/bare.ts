@@ -98,6 +98,13 @@ function* oneBlock(
 ): Generator<undefined, boolean, undefined> {
   let open = read.peek(inner);
   for (; open === PARTIAL; open = read.peek(inner)) yield;
+  const lookahead = open?.value.lookahead;
+  if (open !== undefined && lookahead !== undefined) {
+    const behind = open.literal.length;
+    let answer = lookahead(read.rest(), 0, block.tools, read.ended, behind);
+    for (; answer === MORE; answer = lookahead(read.rest(), 0, block.tools, read.ended, behind)) yield;
+    if (answer !== YES) open = undefined;
+  }
   block.weak = open?.value.weak ?? true;
   if (open === undefined) return (read.code() === 0x7b || read.code() === 0x5b) && (yield* bareCall(read, block));
   read.skip(open.literal.length);

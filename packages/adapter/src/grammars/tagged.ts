@@ -36,7 +36,7 @@ export function tagged({ opens, closes, bodies, single = false, ...rest }: Tagge
     closes: new LiteralSet([
       ...closes.map((close) => [close, "close"] as const),
       // The model begins anew: the closing tag was forgotten.
-      ...(single ? [] : opens.map((open) => [open, "next"] as const)),
+      ...opens.map((open) => [open, "next"] as const),
     ]),
   };
   const starts = new LiteralSet(bodies.flatMap((body) => body.starts.map((start) => [start, body] as const)));
@@ -48,8 +48,8 @@ export function tagged({ opens, closes, bodies, single = false, ...rest }: Tagge
       if (read.atEnd) return count > 0 && block.repairs;
       let close = read.peek(around.closes);
       for (; close === PARTIAL; close = read.peek(around.closes)) yield;
-      // Speculative decoding doubles a line with the opening tag now and then.
-      const isDoubled = close?.value === "next" && count === 0 && read.offset > from;
+      // Speculative decoding doubles a line with the opening tag now and then, and Mistral 7B the token.
+      const isDoubled = close?.value === "next" && count === 0 && (single || read.offset > from);
       if (close !== undefined && (close.value === "close" || isDoubled)) read.skip(close.literal.length);
       if (isDoubled) continue;
       if (close !== undefined) return count > 0;
