@@ -17,6 +17,7 @@ export const hermes = defineDialect({
     "qwen25",
     "qwen3",
     "trinity",
+    "qwen3_json",
     "granite4",
     "qwen3-thinking",
     "qwen3-vl-instruct",

@@ -12,6 +12,7 @@ export const qwen3Coder = defineDialect({
     "qwen3.5",
     "step3p5",
     "mimo",
+    "step5",
     "nemotron-3-nano",
     "nemotron_v3",
     "nemotron_3",
