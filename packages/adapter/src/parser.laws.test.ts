@@ -186,6 +186,7 @@ describe("an open call", () => {
       parser.end("stop");
       expect(sink.content_).toBe(text);
       expect(sink.calls).toBe(0);
+      expect(sink.failures).toBe(1);
     }
   });
 

@@ -269,6 +269,8 @@ export class Parser implements Block {
     if (this.#grammar === undefined)
       return rest.length <= room ? text.slice(room - rest.length) : rest + text.slice(room);
     this.#cursor.skip(this.#cursor.rest().length);
+    // So long a text that is still like a call was meant for one.
+    this.#named = true;
     this.#break();
     return text.slice(room);
   }
