@@ -5,7 +5,7 @@ import { type OpenCall, OpenCalls } from "./open-calls.ts";
 import type { ToolSet } from "./tools.ts";
 
 /** What an engine took for a call, and what is none. */
-export interface FailedCall {
+interface FailedCall {
   /** The name as the engine wrote it. */
   readonly name: string | undefined;
   /** The text of the arguments as it came; it belongs into the content. */
