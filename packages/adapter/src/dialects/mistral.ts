@@ -8,7 +8,8 @@ const compactCall = headedJson({
   starts: [],
   heads: ["[CALL_ID]", "[ARGS]"],
   ends: [],
-  read: (name, behind) => ({ name, id: behind.get("[CALL_ID]") }),
+  // Words behind the token are prose about it.
+  read: (name, behind) => (/\s/.test(name) ? undefined : { name, id: behind.get("[CALL_ID]") }),
 });
 
 export const mistral = defineDialect({
