@@ -5,6 +5,7 @@ const TICK = 0x60;
 const TILDE = 0x7e;
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
+const LESS = 0x3c;
 const ASCII = 128;
 
 /** Where a text is: in prose, in inline code, or in a fence (in its first line, or below it). */
@@ -144,7 +145,9 @@ export class CodeSpans {
         if (this.#runOf === TICK && run === this.#opened) this.#place = "prose";
         return;
       case "fence":
-        if (isFence && this.#runOf === this.#opener && run >= this.#opened && isSpace(next)) this.#place = "prose";
+        // Models write a token right behind the fence of a call's arguments.
+        if (!isSpace(next) && next !== LESS) return;
+        if (isFence && this.#runOf === this.#opener && run >= this.#opened) this.#place = "prose";
     }
   }
 }
