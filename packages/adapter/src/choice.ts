@@ -21,7 +21,7 @@ export interface CallWatch {
   failed(dialect: string): void;
   /** A choice began inside a thought and ended by itself without leaving it: all of it is reasoning. */
   unclosed?(dialect: string): void;
-  /** Where this is given, the text of each choice is gathered, and handed over at its end; not if the reply broke off. */
+  /** Where this is given, each choice is gathered, and handed over at its end; not if the reply broke off. */
   readonly ended?: ((raw: RawChoice) => void) | undefined;
 }
 
@@ -278,6 +278,7 @@ export class Choice implements Sink {
   }
 
   reasoning(text: string): void {
+    this.#raw?.addReasoning(text);
     this.pieces.push({ kind: "reasoning", text });
   }
 
@@ -311,7 +312,7 @@ export class Choice implements Sink {
       }
     }
     this.#watch.call(call);
-    this.#raw?.outcomes.add(call.outcome);
+    this.#raw?.addCall(call);
     this.#seen[source].push(call);
     this.#calls++;
     this.pieces.push({ kind: "call", call });

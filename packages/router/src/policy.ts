@@ -76,6 +76,8 @@ export interface Model {
   readonly fallback: readonly string[];
   /** JSON text of request fields that a client's own values override, e.g. `{ temperature: "1" }`. */
   readonly defaults: Readonly<Record<string, string>>;
+  /** So long the reasoning of replies with tool calls is kept for clients that do not send it back; undefined = it is not. */
+  readonly rememberReasoningMs?: number | undefined;
 }
 
 /** The routing part of a config, checked and resolved. Immutable: a reload makes a new one. */

@@ -34,6 +34,11 @@ const expected: Record<string, readonly (readonly [place: string, word: string])
     ["6:48: models.large.aliases[0]: ", "«auto» is reserved"],
   ],
   "not-yaml.yaml": [["4:1: ", "end with a }"]],
+  "remember-reasoning.yaml": [
+    ["6:58: models.large.remember_reasoning: ", "did you mean «1h»?"],
+    ["7:39: models.medium.remember_reasonning: ", "did you mean «remember_reasoning»?"],
+    ["8:37: models.small.remember_reasoning: ", "reasoning_history: inline"],
+  ],
   "guard-unknown-action.yaml": [
     ["8:15: models.large.guard.schema: ", "did you mean «flag»?"],
     ["9:19: models.large.guard.undeclared: ", "did you mean «reject»?"],

@@ -126,6 +126,7 @@ function compilePolicy(file: ConfigFile): Policy {
         embeddings: entry.embeddings,
       }),
       fallback: entry.fallback.map(resolve),
+      rememberReasoningMs: entry.remember_reasoning,
       defaults: Object.fromEntries(
         Object.entries(entry.defaults).flatMap(([key, value]) =>
           value === undefined ? [] : [[key, JSON.stringify(value)]],

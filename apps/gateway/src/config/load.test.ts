@@ -56,6 +56,7 @@ test("compiles models, rules and teams for the router and the server", async () 
     aliases: [gpt-4o-mini]
     context: 32k
     fallback: [large]
+    remember_reasoning: 1h
     defaults: { temperature: 1, stop: [a, b] }
 routing:
   - { name: agents, when: { has_tools: true, complexity: ">= moderate", header.x-tier: gold, not: { tokens: 512 } }, use: large }
@@ -82,6 +83,7 @@ teams:
     context: 32_000,
     capabilities: { tools: undefined, images: undefined, json_schema: undefined, embeddings: undefined },
     fallback: ["large"],
+    rememberReasoningMs: 3_600_000,
     defaults: { temperature: "1", stop: '["a","b"]' },
   });
   expect(config.policy.rules).toEqual([

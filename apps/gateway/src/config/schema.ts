@@ -149,6 +149,9 @@ const ModelEntry = section({
   json_schema: z.boolean().optional().describe("Can hold its answer to a JSON Schema."),
   embeddings: z.boolean().optional().describe("Serves /v1/embeddings."),
   fallback: z.array(text()).default([]).describe("Models to try, in order, when this one cannot answer."),
+  remember_reasoning: duration()
+    .optional()
+    .describe("Keeps the reasoning of replies with tool calls in memory for clients that do not send it back."),
   guard: GuardSection.optional().describe("What the model's tool calls are held to."),
   defaults: RequestDefaults.prefault({}).describe("Request fields that a client's own values override."),
 });

@@ -1,3 +1,4 @@
+import { kinds } from "@signalbox/backends";
 import { defaultThresholds } from "@signalbox/router";
 import { entriesOf, itemsOf, memberOf } from "./loose.ts";
 import type { Problem } from "./problems.ts";
@@ -12,6 +13,7 @@ export function settingProblems(value: unknown, raw: unknown): Problem[] {
     ...keyProblems(value),
     ...thresholdProblems(value),
     ...dialectProblems(value),
+    ...reasoningProblems(value),
     ...testProblems(value),
     ...strayProblems(raw),
   ];
@@ -90,6 +92,23 @@ function dialectProblems(value: unknown): Problem[] {
       const message = `«${name}» is declared for embeddings alone, which have no dialect: leave it out, or say what else the model can do (\`tools\`)`;
       return [{ path: ["models", name, "on", index, "dialect"], message, atKey: true }];
     });
+  });
+}
+
+/** What no engine reads need not be remembered. */
+function reasoningProblems(value: unknown): Problem[] {
+  const backends = memberOf(value, "backends");
+  const reads = (entry: unknown): boolean => {
+    const backend = memberOf(backends, String(memberOf(entry, "backend")));
+    const kind = entriesOf(kinds).find(([name]) => name === memberOf(backend, "kind"))?.[1];
+    const own = memberOf(entry, "reasoning_history") ?? memberOf(backend, "reasoning_history");
+    return (own ?? memberOf(kind, "reasoningHistory")) !== "drop";
+  };
+  return entriesOf(memberOf(value, "models")).flatMap(([name, model]): Problem[] => {
+    const entries = itemsOf(memberOf(model, "on"));
+    if (memberOf(model, "remember_reasoning") === undefined || entries.length === 0 || entries.some(reads)) return [];
+    const message = `no backend of «${name}» reads the reasoning of earlier turns (\`reasoning_history: drop\`): leave it out, or say where it is read, such as \`reasoning_history: inline\``;
+    return [{ path: ["models", name, "remember_reasoning"], message, atKey: true }];
   });
 }
 

@@ -18,8 +18,8 @@ export interface AttemptCallsOptions {
   readonly guard: Guard | undefined;
   /** The tools that the guard checks by. */
   readonly tools: () => DeclaredTools;
-  /** Takes the text of each choice at its end. */
-  readonly capture: ((raw: RawChoice) => void) | undefined;
+  /** Take each choice at its end. */
+  readonly takers: readonly ((raw: RawChoice) => void)[];
 }
 
 /** Counts the tool calls of one attempt in the request's story, and holds them to the guard. */
@@ -31,16 +31,21 @@ export class AttemptCalls implements CallWatch {
   readonly #model: string;
   readonly #guard: Guard | undefined;
   readonly #tools: () => DeclaredTools;
-  /** Undefined = nobody wants the text of the reply. */
+  /** Undefined = nobody wants the choices. */
   readonly ended: CallWatch["ended"];
 
-  constructor({ story, backend, model, guard, tools, capture }: AttemptCallsOptions) {
+  constructor({ story, backend, model, guard, tools, takers }: AttemptCallsOptions) {
     this.#story = story;
     this.#backend = backend;
     this.#model = model;
     this.#guard = guard;
     this.#tools = tools;
-    this.ended = capture;
+    this.ended =
+      takers.length === 0
+        ? undefined
+        : (raw) => {
+            for (const take of takers) take(raw);
+          };
   }
 
   /** A call may be refused, so that nothing can be sent before it is complete. */

@@ -16,31 +16,41 @@ export interface ReasoningHistory {
   readonly list: JsonSpan;
   readonly elements: readonly JsonSpan[];
   readonly reasoned: readonly ReasonedMessage[];
+  /** Some of it is recalled: its client did not send it. */
+  readonly hasRecalled: boolean;
 }
 
 interface ReasonedMessage {
   readonly index: number;
   readonly message: Fields;
   readonly members: readonly JsonMember[];
+  /** The inside of a JSON string that stands for what the client sent. */
+  readonly recalled: string | undefined;
 }
 
+const nothing: ReadonlyMap<number, string> = new Map();
+
 /**
- * Finds the assistant messages with a field for reasoning; undefined when there is none, as mostly.
+ * Finds the assistant messages with a field for reasoning; undefined when there is none, as mostly. `recalled` has the
+ * reasoning of messages, by their place, whose client dropped it, as the inside of a JSON string.
  * @throws GatewayError `duplicate_key` when such a message has a key twice.
  */
 export function findReasoning(
   bytes: Buffer,
   members: readonly JsonMember[],
   messages: readonly Fields[],
+  recalled = nothing,
 ): ReasoningHistory | undefined {
-  if (!messages.some(hasReasoningField)) return undefined;
+  const hasRecalled = recalled.size > 0;
+  if (!hasRecalled && !messages.some(hasReasoningField)) return undefined;
   const list = members.find(({ key }) => key === "messages")!;
   const elements = scanElements(bytes, list.valueStart);
   const reasoned = messages.flatMap((message, index): ReasonedMessage[] => {
-    if (!hasReasoningField(message)) return [];
-    return [{ index, message, members: scanMembersAt(bytes, elements[index]!.valueStart) }];
+    if (!hasReasoningField(message) && !recalled.has(index)) return [];
+    const members = scanMembersAt(bytes, elements[index]!.valueStart);
+    return [{ index, message, members, recalled: recalled.get(index) }];
   });
-  return { list, elements, reasoned };
+  return { list, elements, reasoned, hasRecalled };
 }
 
 function hasReasoningField({ role, reasoning_content, reasoning, reasoning_details }: Fields): boolean {
@@ -50,26 +60,28 @@ function hasReasoningField({ role, reasoning_content, reasoning, reasoning_detai
 
 /**
  * `messages` with all reasoning at one place, as JSON: moved byte for byte where it is a text already. The fields that
- * are not the place are taken out, and so is an empty one or a null, which some engines refuse.
+ * are not the place are taken out, and so is an empty one or a null, which some engines refuse. Without a place, what the
+ * client sent stays as it came, and what is recalled is `reasoning_content`, as the client had it.
  */
-export function placeReasoning(bytes: Buffer, history: ReasoningHistory, place: ReasoningPlace): Buffer {
+export function placeReasoning(bytes: Buffer, history: ReasoningHistory, place: ReasoningPlace | undefined): Buffer {
   const edited = new Map<number, Buffer>();
-  for (const { index, message, members } of history.reasoned) {
-    const edits = editsOf(bytes, message, members, place);
+  for (const reasoned of history.reasoned) {
+    if (place === undefined && reasoned.recalled === undefined) continue;
+    const edits = editsOf(bytes, reasoned, place ?? "reasoning_content");
     if (Object.keys(edits).length === 0) continue;
-    edited.set(index, spliceMembers(bytes, members, edits, history.elements[index]));
+    edited.set(reasoned.index, spliceMembers(bytes, reasoned.members, edits, history.elements[reasoned.index]));
   }
   return spliceElements(bytes, history.list, history.elements, edited);
 }
 
 function editsOf(
   bytes: Buffer,
-  message: Fields,
-  members: readonly JsonMember[],
+  { message, members, recalled }: ReasonedMessage,
   place: ReasoningPlace,
 ): Record<string, string | undefined> {
   const edits: Record<string, string | undefined> = {};
-  const stays = reasoningFields.find((field) => field === place && !isEmpty(message[field]));
+  const stays =
+    recalled === undefined ? reasoningFields.find((field) => field === place && !isEmpty(message[field])) : undefined;
   for (const field of reasoningFields) if (field !== stays && Object.hasOwn(message, field)) edits[field] = undefined;
   const { content, tool_calls } = message;
   const noContent = content === null || content === undefined;
@@ -77,7 +89,7 @@ function editsOf(
   if (noContent && isEmpty(tool_calls)) edits.content = '""';
   if (place === "drop" || stays !== undefined) return edits;
   const source = (key: string) => textInside(bytes, members, key);
-  const text = reasoningText(message, source);
+  const text = recalled ?? reasoningText(message, source);
   if (text === undefined) return edits;
   if (place === "reasoning_details") edits[place] = `[{"type":"reasoning.text","text":"${text}"}]`;
   else if (place !== "inline") edits[place] = `"${text}"`;
@@ -89,7 +101,8 @@ function editsOf(
   return edits;
 }
 
-function isEmpty(value: unknown): boolean {
+/** Does it hold nothing: absent, null, `""` or `[]`? */
+export function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || value === "" || (Array.isArray(value) && value.length === 0);
 }
 

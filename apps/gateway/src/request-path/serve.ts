@@ -1,4 +1,4 @@
-import { type DialectName, Normaliser, readTools } from "@signalbox/adapter";
+import { type DialectName, Normaliser, type RawChoice, readTools } from "@signalbox/adapter";
 import { type Endpoint, GatewayError, type Outcome } from "@signalbox/protocol";
 import {
   AllAttemptsFailed,
@@ -23,6 +23,7 @@ import { AttemptCalls } from "./call-watch.ts";
 import { Cancellation } from "./cancellation.ts";
 import { deliver, deliverBreak, deliverError } from "./deliver.ts";
 import { choicesOf, type ReadRequest, readRequest } from "./read-request.ts";
+import { recallReasoning } from "./recall-reasoning.ts";
 import { createStory, type Story, tokensOf } from "./story.ts";
 import { upstreamBody } from "./upstream-body.ts";
 
@@ -57,6 +58,8 @@ class Way implements AttemptEffects<OpenReply> {
   readonly #cancellation = new Cancellation();
   #deadline: Alarm | undefined;
   #request: ReadRequest | undefined;
+  /** The request with the reasoning that its client dropped, for models that remember it. */
+  #recalled: ReadRequest | undefined;
   #decision: Decision | undefined;
   #reservation: Reservation | undefined;
   #limits: LimitState = {};
@@ -136,6 +139,7 @@ class Way implements AttemptEffects<OpenReply> {
     const { config, retryBudget } = this.#serving;
     const story = this.#story;
     this.#request = request;
+    this.#recalled = recallReasoning(request, this.#serving, story.team, decision.chain);
     this.#decision = decision;
     retryBudget.request();
     const began = performance.now();
@@ -183,7 +187,7 @@ class Way implements AttemptEffects<OpenReply> {
   }
 
   open(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">): Promise<OpenReply> {
-    const request = this.#request!;
+    const request = (model.rememberReasoningMs === undefined ? this.#request : this.#recalled)!;
     const decision = this.#decision!;
     const backend = this.#serving.backends.get(candidate.deployment.backend)!;
     const { kind, transport, config } = backend;
@@ -234,13 +238,18 @@ class Way implements AttemptEffects<OpenReply> {
     const { backend, dialect, reasoningFirst } = deployment;
     const request = this.#request!;
     const source = { id: this.#story.id, backend, model: model.name, dialect, reasoningFirst };
+    const takers: ((raw: RawChoice) => void)[] = [];
+    if (capture !== undefined)
+      takers.push((raw) => capture.take(raw, { ...source, tools: () => readTools(request.body.tools) }));
+    if (model.rememberReasoningMs !== undefined)
+      takers.push((raw) => serving.reasoning.keep(raw, this.#story.team, model));
     this.#calls = new AttemptCalls({
       story: this.#story,
       backend,
       model: model.name,
       guard: serving.config.guards.of(model.name, this.#story.team),
       tools: () => serving.declaredTools(request),
-      capture: capture && ((raw) => capture.take(raw, { ...source, tools: () => readTools(request.body.tools) })),
+      takers,
     });
     return this.#calls;
   }

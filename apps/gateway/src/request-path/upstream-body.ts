@@ -36,7 +36,7 @@ export function upstreamBody(request: ReadRequest, target: BodyTarget): Buffer {
   const view = { endpoint, body };
   addEdits(edits, request, kind.editRequest?.(view));
   if (deployment.toolParser === "raw") addEdits(edits, request, kind.editRawRequest?.(view));
-  if (history !== undefined && deployment.reasoningHistory !== undefined) {
+  if (history !== undefined && (deployment.reasoningHistory !== undefined || history.hasRecalled)) {
     edits.messages = placeReasoning(request.bytes, history, deployment.reasoningHistory);
   }
   return spliceMembers(request.bytes, request.members, edits);

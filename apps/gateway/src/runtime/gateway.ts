@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import type { Config } from "../config/config.ts";
 import { type Listener, listen } from "../http/listener.ts";
+import { createReasoningMemory } from "../request-path/reasoning-memory.ts";
 import { createAdminApp } from "../routes/admin-app.ts";
 import { createPublicApp } from "../routes/public-app.ts";
 import { createCapture } from "../signals/capture.ts";
@@ -13,6 +14,9 @@ import { createServing, type Serving } from "./serving.ts";
 
 /** Of the product, as package.json has it. */
 export const version: string = (createRequire(import.meta.url)("../../package.json") as { version: string }).version;
+
+/** Reasoning whose time is over is forgotten at the latest after so long. */
+const REASONING_SWEEP_MS = 60_000;
 
 /** A running gateway. */
 export interface Gateway {
@@ -50,11 +54,14 @@ export async function startGateway({
   const signals = createSignals(log);
   const { capture: kept } = config.server;
   const capture = kept && createCapture({ ...kept, metrics: signals.metrics, log });
+  const reasoning = createReasoningMemory({ metrics: signals.metrics, now });
+  const sweeping = setInterval(() => reasoning.sweep(), REASONING_SWEEP_MS).unref();
   const parts = {
     limits: createMemoryStore({ now, reservationTtlMs: config.timeouts.totalMs + 60_000 }),
     signals,
     throttle: createFailureThrottle({ now }),
     capture,
+    reasoning,
     now,
   };
   let serving = createServing(config, parts);
@@ -81,6 +88,8 @@ export async function startGateway({
   async function stop(how: (listener: Listener) => Promise<void>): Promise<void> {
     state = "draining";
     await how(publicListener);
+    clearInterval(sweeping);
+    reasoning.clear();
     prober.stop();
     await adminListener.close();
     for (const backend of serving.backends.values()) void backend.close().catch(() => {});

@@ -14,6 +14,7 @@ import {
 import type { Config, Team } from "../config/config.ts";
 import type { HttpExchange } from "../http/exchange.ts";
 import type { ReadRequest } from "../request-path/read-request.ts";
+import type { ReasoningMemory } from "../request-path/reasoning-memory.ts";
 import type { Capture } from "../signals/capture.ts";
 import type { Signals } from "../signals/signals.ts";
 import type { FailureThrottle } from "../teams/failure-throttle.ts";
@@ -30,6 +31,7 @@ export interface Serving {
   readonly signals: Signals;
   /** Undefined = no reply is kept. */
   readonly capture: Capture | undefined;
+  readonly reasoning: ReasoningMemory;
   /** @throws GatewayError `invalid_api_key`, `too_many_failed_keys`, `invalid_request`. */
   identify(exchange: HttpExchange): Team;
   /** The deployments of a model that may be tried now, ordered by its strategy. */
@@ -46,6 +48,7 @@ export interface ServingParts {
   readonly signals: Signals;
   readonly throttle: FailureThrottle;
   readonly capture: Capture | undefined;
+  readonly reasoning: ReasoningMemory;
   now(): number;
 }
 
@@ -68,6 +71,7 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
     limits: parts.limits,
     signals: parts.signals,
     capture: parts.capture,
+    reasoning: parts.reasoning,
     retryBudget: createRetryBudget({ ratio: config.retryBudget, now: parts.now }),
     identify: (exchange) => identify(exchange, keys, parts.throttle),
     choose(model) {

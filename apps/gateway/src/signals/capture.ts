@@ -17,7 +17,7 @@ interface ReplySource {
   tools(): ToolSet;
 }
 
-type RawReply = Omit<RawChoice, "add">;
+type RawReply = Pick<RawChoice, "text" | "finish" | "outcomes">;
 
 /** Keeps replies whose tool calls went wrong, so that vectors can be made of them. */
 export interface Capture {

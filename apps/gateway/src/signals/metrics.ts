@@ -103,6 +103,11 @@ export const metricTable = {
     help: "Breaches of the guard's rules by tool calls, and what was done",
     labels: ["model", "rule", "action"],
   },
+  signalbox_reasoning_remembered_total: {
+    type: "counter",
+    help: "Thoughts of tool calls: kept, unfit (too long, or a call id that may come again), evicted for want of room, restored, or missing",
+    labels: ["model", "result"],
+  },
   signalbox_malformed_events_total: {
     type: "counter",
     help: "Events of a stream that were skipped because they could not be read",
