@@ -89,6 +89,7 @@ models:
   largest: { on: [{ backend: top, model: m }], tools: true }
 teams:
   all: { keys: ["${hashKey("key-all")}"] }
+  metered: { keys: ["${hashKey("key-metered")}"], limits: { tokens: 100M/min } }
   careful:
     keys: ["${hashKey("key-careful")}"]
     guard: { schema: escalate, deny: [{ tool: "format_*" }, { name: no-listing, tool: shell, when: { argument: command, matches: "ls*" }, action: flag }] }
@@ -365,4 +366,37 @@ test("calls that are denied say nothing against the backend", async () => {
   expect(breakerOf("edge")).toBe("closed");
   expect(breakerOf("gpu")).toBe("closed");
   expect((await ask("rejects", "Edge does listing", true)).status).toBe(200);
+});
+
+describe.each(modes)("the tokens of a reply that was denied are the team's ($mode):", ({ stream }) => {
+  /** What is charged for the requests of `act`. */
+  const charged = async (act: () => Promise<unknown>) => {
+    const left = async () => Number((await gateway.post(...countOnly)).headers.get("x-ratelimit-remaining-tokens"));
+    const before = await left();
+    const between = await left();
+    const lines = gateway.requestLines().length;
+    await act();
+    // The line is written when the tokens are settled, a moment after a client has read the end of a stream.
+    await expect.poll(() => gateway.requestLines().length).toBe(lines + 1);
+    return between - (await left()) - (before - between);
+  };
+  const countOnly = [
+    "/v1/chat/completions",
+    { model: "free", max_tokens: 1, messages: [{ role: "user", content: "Hi" }] },
+    { authorization: "Bearer key-metered" },
+  ] as const;
+  const sent = () => ask("free", "Edge does removal", stream, "metered");
+
+  test("as many as if it had been sent, where the engine counted them", async () => {
+    const refused = await charged(() => ask("rejects", "Edge does removal", stream, "metered"));
+    if (stream) expect(refused).toBeGreaterThan(0);
+    else expect(refused).toBe(await charged(sent));
+  });
+
+  test("beside those of the larger model that was asked instead", async () => {
+    const prompt = "Edge does removal; Gpu does listing";
+    const alone = await charged(() => ask("large", prompt, stream, "metered"));
+    const both = await charged(() => ask("asks", prompt, stream, "metered"));
+    expect(both).toBeGreaterThan(alone);
+  });
 });

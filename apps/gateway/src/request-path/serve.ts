@@ -66,6 +66,8 @@ class Way implements AttemptEffects<OpenReply> {
   #opened: Opened<OpenReply> | undefined;
   #calls: AttemptCalls | undefined;
   #started = false;
+  /** Tokens of replies that were denied before another was asked for. */
+  #deniedTokens = 0;
   #outcome: Outcome = { kind: "client_gone" };
 
   constructor(serving: Serving, exchange: HttpExchange, story: Story) {
@@ -229,6 +231,10 @@ class Way implements AttemptEffects<OpenReply> {
         const load = kind.loadFromHeaders?.(headers);
         if (load !== undefined) backend.state.observeLoad(load);
       },
+      onDenied: ({ usage, contentEvents }) => {
+        const { promptTokens, completionTokens } = tokensOf({ ...this.#story, usage, contentEvents, firstTokenAt: 0 });
+        this.#deniedTokens += promptTokens + completionTokens;
+      },
     });
   }
 
@@ -341,7 +347,7 @@ class Way implements AttemptEffects<OpenReply> {
     this.#opened?.permit.end(this.#outcome);
     const { promptTokens, completionTokens } = tokensOf(story);
     if (story.attempts === 0) this.#reservation?.release();
-    else this.#reservation?.settle(promptTokens + completionTokens);
+    else this.#reservation?.settle(promptTokens + completionTokens + this.#deniedTokens);
   }
 }
 

@@ -113,7 +113,7 @@ export function createStory(id: string, endpoint: Endpoint): Story {
 }
 
 /** Tokens to charge: what the engine counted, or, where it did not, the estimate and one token per event. */
-export function tokensOf(story: Story): Usage {
+export function tokensOf(story: Pick<Story, "usage" | "firstTokenAt" | "promptTokens" | "contentEvents">): Usage {
   if (story.usage !== undefined) return story.usage;
   if (story.firstTokenAt === undefined) return { promptTokens: 0, completionTokens: 0 };
   return { promptTokens: story.promptTokens, completionTokens: story.contentEvents };

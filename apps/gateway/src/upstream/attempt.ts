@@ -1,5 +1,6 @@
 import type { BackendKind } from "@signalbox/backends";
 import {
+  type Ledger,
   type Reply,
   ReplyEvent,
   type Transport,
@@ -62,6 +63,8 @@ export interface AttemptRequest {
   onAlive?(now: number): void;
   /** Load that rides on response headers is handed here. */
   onHeaders?(headers: TransportResponse["headers"], kind: BackendKind): void;
+  /** Told of a reply that was denied before any of it was sent: what it has cost. */
+  onDenied?(ledger: Ledger): void;
 }
 
 /** A reply whose first content is in hand. */
@@ -88,7 +91,9 @@ export async function openAttempt(request: AttemptRequest): Promise<OpenReply> {
     return await attempt.commit();
   } catch (error) {
     attempt.stop();
-    throw attempt.failureOf(error);
+    const failure = attempt.failureOf(error);
+    if (failure.end.how === "denied") request.onDenied?.(attempt.ledger);
+    throw failure;
   }
 }
 
@@ -134,6 +139,10 @@ class Attempt implements ReadWatch {
       return this.#waiting ? this.#waitingSince + limits.idleMs - performance.now() : limits.idleMs;
     if (phase !== "first_token" || !limits.cold()) return undefined;
     return Math.min(COLD_CHECK_MS, this.#started + limits.coldStartMs - performance.now());
+  }
+
+  get ledger(): Ledger {
+    return this.#progress.ledger;
   }
 
   stop(): void {
