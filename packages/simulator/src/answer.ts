@@ -84,12 +84,14 @@ function draft(request: InferenceRequest, options: AnswerOptions, index: number)
     return plain(`This is ${model} on a simulated ${kind.title}. The tool says: ${last.text.trim().slice(0, 400)}`);
   }
   // Without a parser, `none` keeps an engine from parsing and not the model from calling.
-  const body = options.parsesCalls ? request.body : { ...request.body, tool_choice: "auto" };
+  const keptOut = kind.habits.callsUnderNone === true && request.body.tool_choice === "none";
+  const parses = options.parsesCalls && !keptOut;
+  const body = parses ? request.body : { ...request.body, tool_choice: "auto" };
   const calls = planCalls(body, kind.habits.enforcesToolChoice);
   const thinks = /minimax/i.test(options.served);
   if (calls.length > 0) {
     const reasoning = thinks ? composeReasoning(asked) : "";
-    if (!options.parsesCalls) return plain(writtenCalls(calls, options.served), reasoning);
+    if (!parses) return plain(writtenCalls(calls, options.served), reasoning);
     return { ...plain("", reasoning), calls };
   }
   const text = composeSentences(kind.title, model, asked, seed + index);

@@ -122,6 +122,8 @@ interface Habits {
   readonly zeroMaxTokens: "unlimited" | "one";
   /** tool_choice is looked at. */
   readonly enforcesToolChoice: boolean;
+  /** `tool_choice: none` keeps the parser out; the model sees the tools all the same, and its calls stay text. */
+  readonly callsUnderNone?: boolean;
   /** Takes `continue_final_message`. */
   readonly continues: boolean;
 }

@@ -160,6 +160,18 @@ describe("deviations", () => {
     expect(finishes).toEqual({ ollama: "stop", llama_cpp: "stop", vllm: "tool_calls" });
   });
 
+  test("tool_choice none keeps llama-server's parser out, not its model from calling", async () => {
+    const { port } = await start({ kind: "llama_cpp" });
+    const ask = async (more: object) => {
+      const answer = await rawRequest(port, { body: chatBody({ ...asking, ...more }) });
+      return json<{ choices: [{ message: object }] }>(answer).choices[0].message;
+    };
+    expect(await ask({})).toMatchObject({ tool_calls: [{}, {}] });
+    const message = await ask({ tool_choice: "none" });
+    expect(message).toMatchObject({ content: expect.stringMatching(/^<tool_call>\n\{"name": "/) });
+    expect(message).not.toHaveProperty("tool_calls");
+  });
+
   test("vLLM without a tool parser refuses tools, but not with tool_choice none", async () => {
     const { port } = await start({ kind: "vllm", toolParser: false });
     const refused = await rawRequest(port, { body: chatBody(asking) });

@@ -274,6 +274,7 @@ export const llamaCpp: SimulatedKind = {
     choices: true,
     zeroMaxTokens: "one",
     enforcesToolChoice: false,
+    callsUnderNone: true,
     continues: false,
   },
   paths: { chat: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
