@@ -145,6 +145,20 @@ export class Choice implements Sink {
     );
   }
 
+  /**
+   * Is this nothing but text, where nothing but text can come any more? Most events of most streams are: they pass
+   * without being read.
+   */
+  isPlainText(json: Fields): boolean {
+    if (this.finished || this.role === "due" || this.#raw !== undefined || this.#tail !== undefined) return false;
+    if (this.logprobs !== undefined || this.#kept.length > 0 || !this.#parser.isPlain) return false;
+    const delta = json.delta as Fields | null | undefined;
+    if (typeof delta !== "object" || delta === null || json.message !== undefined) return false;
+    if (json.finish_reason || typeof delta.content !== "string" || delta.content === "") return false;
+    for (const key in delta) if (key !== "content") return false;
+    return true;
+  }
+
   /** No nulls that say nothing, no role that was told, no fields of other shapes. */
   #isTidy(json: Fields, delta: Fields): boolean {
     if (json.index !== this.index) return false;

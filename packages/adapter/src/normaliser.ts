@@ -90,6 +90,10 @@ export class Normaliser {
       return;
     }
     const alone = choices.length === 1 && usage === undefined;
+    if (alone && choices[0]!.index === this.#lastIndex && this.#last!.isPlainText(choices[0]!)) {
+      out.push(event);
+      return;
+    }
     for (const json of choices) {
       const choice = this.#choice(typeof json.index === "number" ? json.index : 0);
       const fine = choice.take(json);

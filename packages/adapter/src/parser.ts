@@ -367,8 +367,9 @@ export class Parser implements Block {
   /** Hands out prose; whitespace at its end waits for what comes next. */
   #emit(text: string, from: number, to: number): void {
     let last = to;
+    const { extract, anywhere } = this.#options.openings;
     // Without calls to come there is nothing that whitespace could stand in front of.
-    while (this.#options.openings.extract && last > from && isSpace(text.charCodeAt(last - 1))) last--;
+    while (extract && !anywhere.isEmpty && last > from && isSpace(text.charCodeAt(last - 1))) last--;
     if (last === from) {
       this.#hold(text.slice(from, to));
       return;
