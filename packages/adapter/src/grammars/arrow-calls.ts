@@ -2,9 +2,9 @@ import { argumentsOfTexts } from "../coerce.ts";
 import type { Cursor } from "../cursor.ts";
 import { MORE, stopsAt, YES } from "../cursor.ts";
 import type { Block } from "../dialect.ts";
-import { take } from "./headed-json.ts";
 import { jsonCalls } from "./json-calls.ts";
 import { quotedString } from "./quoted.ts";
+import { take } from "./steps.ts";
 import type { Body, Surroundings } from "./tagged.ts";
 
 const structure = stopsAt('{}"');

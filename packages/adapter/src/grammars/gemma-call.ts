@@ -2,8 +2,8 @@ import type { Cursor } from "../cursor.ts";
 import { MORE, NO, stopsAt, YES } from "../cursor.ts";
 import type { Block, Envelope, Lookahead } from "../dialect.ts";
 import { readGemmaArguments } from "../gemma-literal.ts";
-import { take } from "./headed-json.ts";
 import { quotedString } from "./quoted.ts";
+import { take } from "./steps.ts";
 import { type Body, tagged } from "./tagged.ts";
 
 const nameStops = stopsAt("{( \n<");

@@ -3,8 +3,8 @@ import { MORE, NO, YES } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope, type Lookahead } from "../dialect.ts";
 import { readArguments } from "../json/call-objects.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
-import { take } from "./headed-json.ts";
 import { jsonArguments } from "./json-arguments.ts";
+import { take } from "./steps.ts";
 
 /** What ends a header: its message, or (it is none) the end of another one. */
 const headEnds = new LiteralSet<"message" | "end">([

@@ -4,6 +4,7 @@ import type { Block } from "../dialect.ts";
 import { readArguments } from "../json/call-objects.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
 import { jsonArguments } from "./json-arguments.ts";
+import { take } from "./steps.ts";
 import type { Body } from "./tagged.ts";
 
 const MAX_NAME = 256;
@@ -122,12 +123,6 @@ function* argumentsValue(
 }
 
 const fenceEnd = LiteralSet.of("```");
-
-export function* take(read: Cursor, literal: string): Generator<undefined, Answer, undefined> {
-  let answer = read.take(literal);
-  for (; answer === MORE; answer = read.take(literal)) yield;
-  return answer;
-}
 
 /** `<name>N</name><arguments>{}</arguments>`, as hosted MiniMax models write it. */
 export const nameArguments: Body = {

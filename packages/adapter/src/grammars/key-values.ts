@@ -3,14 +3,13 @@ import type { Cursor } from "../cursor.ts";
 import { MORE, stopsAt, YES } from "../cursor.ts";
 import type { Block } from "../dialect.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
-import { take } from "./headed-json.ts";
 import { jsonArguments } from "./json-arguments.ts";
+import { noise, take } from "./steps.ts";
 import type { Body, Surroundings } from "./tagged.ts";
 import { isCutOff, onlyTurnEnds } from "./turn-ends.ts";
 
 const nameStops = stopsAt("<\n\r\t {}[]()\"'`,;\\");
 const MAX_NAME = 256;
-const NOISE = "\\n";
 
 interface Place {
   readonly name: string;
@@ -143,12 +142,6 @@ function* isOver(read: Cursor, block: Block, { closes }: Surroundings): Generato
 
 function tagsIn(closes: Surroundings["closes"]): readonly string[] {
   return closes.entries.filter(([, kind]) => kind === "close").map(([tag]) => tag);
-}
-
-/** Whitespace between tags; some engines write a newline as backslash and n. */
-function* noise(read: Cursor): Generator<undefined, void, undefined> {
-  do while (read.space() === MORE) yield;
-  while ((yield* take(read, NOISE)) === YES);
 }
 
 /** A key that no value follows. */

@@ -3,7 +3,7 @@ import type { Cursor } from "../cursor.ts";
 import { isSpace, MORE, NO, YES } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
 import type { DeclaredTool, JsonSchema } from "../tools.ts";
-import { take } from "./headed-json.ts";
+import { take } from "./steps.ts";
 import { onlyTurnEnds } from "./turn-ends.ts";
 import { nameOf, tagHead } from "./xml-head.ts";
 

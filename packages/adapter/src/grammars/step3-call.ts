@@ -1,7 +1,7 @@
 import { MORE, YES } from "../cursor.ts";
 import { invokeShape } from "../envelopes.ts";
 import { LiteralSet, PARTIAL } from "../literals.ts";
-import { take } from "./headed-json.ts";
+import { take } from "./steps.ts";
 import type { Body } from "./tagged.ts";
 import { xmlCalls } from "./xml-calls.ts";
 

@@ -2,17 +2,10 @@ import { argumentsOfTexts } from "../coerce.ts";
 import type { Cursor } from "../cursor.ts";
 import { MORE, YES } from "../cursor.ts";
 import { type Block, defineEnvelope, type Envelope } from "../dialect.ts";
-import { take } from "./headed-json.ts";
+import { NOISE, noise, take } from "./steps.ts";
 import { nameOf, tagHead } from "./xml-head.ts";
 
-const NOISE = "\\n";
 const MAX_NOISE = 64;
-
-/** Whitespace between the children; a newline may come as backslash and n. */
-function* noise(read: Cursor): Generator<undefined, void, undefined> {
-  do while (read.space() === MORE) yield;
-  while ((yield* take(read, NOISE)) === YES);
-}
 
 /** Backslash-n behind the block goes with it; other whitespace stays. */
 function* trailingNoise(read: Cursor): Generator<undefined, void, undefined> {

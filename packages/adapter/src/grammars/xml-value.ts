@@ -61,12 +61,12 @@ export function* parameterValue(
     read.skip(mark.literal.length);
     if (mark.value === "close" && !isText(read, rules, around) && (yield* isFollowed(read, block, rules, around)))
       return { to };
-    if (mark.value === "end" && !isCallOver) isCallOver = yield* isOutermost(read, rules, around);
+    if (mark.value === "end" && !isCallOver) isCallOver = yield* isBoundary(read, rules, around);
   }
 }
 
-/** Behind the end of a call: does the envelope end as well, or the next call begin? */
-function* isOutermost(
+/** Does the call or its envelope end here, or another parameter or call begin? */
+function* isBoundary(
   read: Cursor,
   rules: ValueRules,
   { closes }: Surroundings,
@@ -108,16 +108,9 @@ function* isFollowed(
   read: Cursor,
   block: Block,
   rules: ValueRules,
-  { closes }: Surroundings,
+  around: Surroundings,
 ): Generator<undefined, boolean, undefined> {
-  while (read.space() === MORE) yield;
-  const followers = followersOf(rules);
-  let next = read.peek(followers);
-  for (; next === PARTIAL; next = read.peek(followers)) yield;
-  if (next !== undefined) return true;
-  let end = read.peek(closes);
-  for (; end === PARTIAL; end = read.peek(closes)) yield;
-  if (end !== undefined) return true;
+  if (yield* isBoundary(read, rules, around)) return true;
   read.hold();
   const isOver = isCutOff(read, rules.endCalls) || (yield* onlyTurnEnds(read));
   if (isOver) read.back();
