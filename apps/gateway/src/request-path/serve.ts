@@ -1,36 +1,16 @@
-import { type DialectName, Normaliser, type RawChoice, readTools } from "@signalbox/adapter";
 import { type Endpoint, GatewayError, type Outcome } from "@signalbox/protocol";
-import {
-  AllAttemptsFailed,
-  type AttemptEffects,
-  AttemptFailure,
-  attemptLoop,
-  type Candidate,
-  type Choice,
-  type Decision,
-  decide,
-  type Model,
-  type Opened,
-  type Permit,
-} from "@signalbox/router";
+import { AllAttemptsFailed, AttemptFailure, type Decision, decide, type Opened } from "@signalbox/router";
 import type { HeaderList, HttpExchange } from "../http/exchange.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import type { Serving } from "../runtime/serving.ts";
 import { type Admission, type LimitState, pushLimitHeaders, type Reservation } from "../teams/limits.ts";
 import { type Alarm, createAlarm } from "../upstream/alarm.ts";
-import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
-import { AttemptCalls } from "./call-watch.ts";
+import type { OpenReply } from "../upstream/attempt.ts";
+import { Attempts } from "./attempts.ts";
 import { Cancellation } from "./cancellation.ts";
 import { deliver, deliverBreak, deliverError } from "./deliver.ts";
-import { choicesOf, type ReadRequest, readRequest } from "./read-request.ts";
-import { recallReasoning } from "./recall-reasoning.ts";
+import { type ReadRequest, readRequest } from "./read-request.ts";
 import { createStory, type Story, tokensOf } from "./story.ts";
-import { upstreamBody } from "./upstream-body.ts";
-
-/** A prompt of this many tokens grants one more second until the first token. */
-const TOKENS_PER_EXTRA_SECOND = 4096;
-/** A reply that is not streamed shows no first token: all of it may take this many times the first-token limit. */
-const WHOLE_REPLY_FACTOR = 10;
 
 /** Tokens that are reserved for a reply whose length the client did not limit. */
 const UNTOLD_REPLY_TOKENS = 512;
@@ -50,24 +30,18 @@ export async function serveInference(serving: Serving, exchange: HttpExchange, e
   }
 }
 
-/** One request's way; what the attempt loop needs from outside, it asks of this. */
-class Way implements AttemptEffects<OpenReply> {
+/** One request's way. */
+class Way {
   readonly #serving: Serving;
   readonly #exchange: HttpExchange;
   readonly #story: Story;
   readonly #cancellation = new Cancellation();
   #deadline: Alarm | undefined;
-  #request: ReadRequest | undefined;
-  /** The request with the reasoning that its client dropped, for models that remember it. */
-  #recalled: ReadRequest | undefined;
-  #decision: Decision | undefined;
   #reservation: Reservation | undefined;
   #limits: LimitState = {};
+  #attempts: Attempts | undefined;
   #opened: Opened<OpenReply> | undefined;
-  #calls: AttemptCalls | undefined;
   #started = false;
-  /** Tokens of replies that were denied before another was asked for. */
-  #deniedTokens = 0;
   #outcome: Outcome = { kind: "client_gone" };
 
   constructor(serving: Serving, exchange: HttpExchange, story: Story) {
@@ -99,7 +73,14 @@ class Way implements AttemptEffects<OpenReply> {
       decision.tokens + (decision.features.maxTokens ?? UNTOLD_REPLY_TOKENS),
     );
     this.#admit(admission instanceof Promise ? await admission : admission);
-    this.#opened = await this.#open(request, decision);
+    this.#attempts = new Attempts({
+      serving: this.#serving,
+      story,
+      request,
+      decision,
+      cancellation: this.#cancellation,
+    });
+    this.#opened = await this.#attempts.run();
     await this.#answer(request, this.#opened);
   }
 
@@ -137,142 +118,6 @@ class Way implements AttemptEffects<OpenReply> {
     this.#reservation = admission.reservation;
   }
 
-  async #open(request: ReadRequest, decision: Decision): Promise<Opened<OpenReply>> {
-    const { config, retryBudget } = this.#serving;
-    const story = this.#story;
-    this.#request = request;
-    this.#recalled = recallReasoning(request, this.#serving, story.team, decision.chain);
-    this.#decision = decision;
-    retryBudget.request();
-    const began = performance.now();
-    try {
-      const opened = await attemptLoop<OpenReply>(
-        { chain: decision.chain, attempts: config.attempts, signal: this.#cancellation },
-        this,
-      );
-      story.records = opened.records;
-      story.attempts = opened.attempts;
-      return opened;
-    } catch (error) {
-      if (error instanceof AllAttemptsFailed) {
-        story.records = error.records;
-        story.attempts = error.attempts;
-      }
-      throw error;
-    } finally {
-      story.waitedMs = performance.now() - began;
-    }
-  }
-
-  now(): number {
-    return performance.now();
-  }
-
-  random(): number {
-    return Math.random();
-  }
-
-  sleep(ms: number): Promise<void> {
-    return sleep(ms, this.#cancellation);
-  }
-
-  choose(model: Model): Choice {
-    return this.#serving.choose(model);
-  }
-
-  takeRetry(): boolean {
-    return this.#serving.retryBudget.take();
-  }
-
-  retryInMs(): number {
-    return this.#serving.retryInMs(this.#decision!.chain);
-  }
-
-  open(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">): Promise<OpenReply> {
-    const request = (model.rememberReasoningMs === undefined ? this.#request : this.#recalled)!;
-    const decision = this.#decision!;
-    const backend = this.#serving.backends.get(candidate.deployment.backend)!;
-    const { kind, transport, config } = backend;
-    const path = kind.paths[request.endpoint];
-    if (transport === undefined || path === undefined) {
-      const what =
-        transport === undefined ? "its address is not known yet" : `${kind.title} has no ${request.endpoint}`;
-      throw new AttemptFailure({ how: "fault", fault: "connect" }, `${backend.name}: ${what}`);
-    }
-    const upstreamModel = backend.nameOf(candidate.deployment.model);
-    const extraMs = Math.floor(decision.tokens / TOKENS_PER_EXTRA_SECOND) * 1000;
-    const { firstTokenMs, idleMs, coldStartMs } = config.timeouts;
-    const calls = request.endpoint === "chat_completions" ? this.#watchCalls(candidate, model) : undefined;
-    return openAttempt({
-      transport,
-      path,
-      headers: backend.headers,
-      requestId: this.#story.id,
-      body: upstreamBody(request, { kind, model, deployment: candidate.deployment, upstreamModel }),
-      cancellation: this.#cancellation,
-      options: {
-        backend: backend.name,
-        kind,
-        endpoint: request.endpoint,
-        stream: request.stream,
-        includeUsage: request.includeUsage,
-        choices: choicesOf(request),
-        normaliser: calls && this.#normaliser(request, candidate, calls),
-      },
-      patient: calls?.isGuarded === true,
-      limits: {
-        firstTokenMs: (request.stream ? firstTokenMs : firstTokenMs * WHOLE_REPLY_FACTOR) + extraMs,
-        idleMs,
-        coldStartMs,
-        cold: () => backend.isCold(candidate.deployment.model),
-      },
-      onAlive: (now) => permit.alive(now),
-      onHeaders: (headers) => {
-        const load = kind.loadFromHeaders?.(headers);
-        if (load !== undefined) backend.state.observeLoad(load);
-      },
-      onDenied: ({ usage, contentEvents }) => {
-        const { promptTokens, completionTokens } = tokensOf({ ...this.#story, usage, contentEvents, firstTokenAt: 0 });
-        this.#deniedTokens += promptTokens + completionTokens;
-      },
-    });
-  }
-
-  #watchCalls({ deployment }: Candidate, model: Model): AttemptCalls {
-    const serving = this.#serving;
-    const { capture } = serving;
-    const { backend, dialect, reasoningFirst } = deployment;
-    const request = this.#request!;
-    const source = { id: this.#story.id, backend, model: model.name, dialect, reasoningFirst };
-    const takers: ((raw: RawChoice) => void)[] = [];
-    if (capture !== undefined)
-      takers.push((raw) => capture.take(raw, { ...source, tools: () => readTools(request.body.tools) }));
-    if (model.rememberReasoningMs !== undefined)
-      takers.push((raw) => serving.reasoning.keep(raw, this.#story.team, model));
-    this.#calls = new AttemptCalls({
-      story: this.#story,
-      backend,
-      model: model.name,
-      guard: serving.config.guards.of(model.name, this.#story.team),
-      tools: () => serving.declaredTools(request),
-      takers,
-    });
-    return this.#calls;
-  }
-
-  #normaliser(request: ReadRequest, { deployment }: Candidate, watch: AttemptCalls): Normaliser {
-    return new Normaliser({
-      dialect: deployment.dialect as DialectName,
-      tools: request.body.tools,
-      toolChoice: request.body.tool_choice,
-      reasoningFirst: deployment.reasoningFirst,
-      engineParses: deployment.toolParser === "engine",
-      streamed: request.stream,
-      includeUsage: request.includeUsage,
-      watch,
-    });
-  }
-
   async #answer(request: ReadRequest, opened: Opened<OpenReply>): Promise<void> {
     const story = this.#story;
     const { reply, candidate, model } = opened;
@@ -302,7 +147,7 @@ class Way implements AttemptEffects<OpenReply> {
       "x-signalbox-attempts",
       String(opened.attempts),
     ];
-    const flagged = this.#calls?.flagged ?? 0;
+    const flagged = opened.reply.calls?.flagged ?? 0;
     if (flagged > 0) headers.push("x-signalbox-tool-calls", `flagged=${flagged}`);
     pushLimitHeaders(headers, this.#limits);
     return headers;
@@ -347,7 +192,7 @@ class Way implements AttemptEffects<OpenReply> {
     this.#opened?.permit.end(this.#outcome);
     const { promptTokens, completionTokens } = tokensOf(story);
     if (story.attempts === 0) this.#reservation?.release();
-    else this.#reservation?.settle(promptTokens + completionTokens + this.#deniedTokens);
+    else this.#reservation?.settle(promptTokens + completionTokens + (this.#attempts?.deniedTokens ?? 0));
   }
 }
 
@@ -364,16 +209,4 @@ function toGatewayError(error: unknown): GatewayError {
     return new GatewayError("stream_interrupted", `the answer broke off: ${error.message}`, { cause: error });
   }
   return new GatewayError("internal_error", "internal error", { cause: error });
-}
-
-function sleep(ms: number, cancellation: Cancellation): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      cancellation.unlisten();
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    cancellation.listen(done);
-  });
 }

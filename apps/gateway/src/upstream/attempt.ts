@@ -9,6 +9,7 @@ import {
   type TransportResponse,
 } from "@signalbox/protocol";
 import { type AttemptEnd, AttemptFailure } from "@signalbox/router";
+import type { AttemptCalls } from "../request-path/call-watch.ts";
 import type { Cancellation } from "../request-path/cancellation.ts";
 import {
   createProgress,
@@ -57,8 +58,8 @@ export interface AttemptRequest {
   readonly options: ReplyOptions;
   readonly limits: AttemptLimits;
   readonly cancellation: Cancellation;
-  /** Nothing is sent before a call that is held back is complete: it may yet be refused, or asked of another model. */
-  readonly patient: boolean;
+  /** Watches the reply's tool calls; undefined = the endpoint knows none. */
+  readonly calls: AttemptCalls | undefined;
   /** Told, with the time, of everything that comes after the first content. */
   onAlive?(now: number): void;
   /** Load that rides on response headers is handed here. */
@@ -72,6 +73,7 @@ export interface OpenReply {
   /** From the first event on. Throws AttemptFailure where the reply breaks. Must be read to its end, or returned from. */
   readonly events: Reply;
   readonly progress: ReplyProgress;
+  readonly calls: AttemptCalls | undefined;
   /** When the first content came, by `performance.now()`. */
   readonly firstTokenAt: number;
   /** When the last event came; the same as `firstTokenAt` before the reply is read. */
@@ -178,7 +180,8 @@ class Attempt implements ReadWatch {
       events = this.#deliver(first, iterator, response);
     }
     const firstTokenAt = this.#firstTokenAt;
-    return { events, progress: this.#progress, firstTokenAt, lastEventAt: () => this.#lastEventAt };
+    const { calls } = this.#request;
+    return { events, progress: this.#progress, calls, firstTokenAt, lastEventAt: () => this.#lastEventAt };
   }
 
   /** The first content has come: from now on silence is a stall. */
@@ -194,7 +197,9 @@ class Attempt implements ReadWatch {
     if (!this.#progress.ledger.hasContent) return false;
     const { normaliser } = this.#request.options;
     if (normaliser === undefined || normaliser.sent || isFinished(this.#request.options, this.#progress)) return true;
-    return !this.#request.patient && performance.now() - this.#firstTokenAt > COMMIT_HELD_MS;
+    // A call that is held back may yet be refused, or asked of another model.
+    if (this.#request.calls?.isGuarded === true) return false;
+    return performance.now() - this.#firstTokenAt > COMMIT_HELD_MS;
   }
 
   before(): void {

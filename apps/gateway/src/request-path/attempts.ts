@@ -1,0 +1,204 @@
+import { type DialectName, Normaliser, type RawChoice, readTools } from "@signalbox/adapter";
+import {
+  AllAttemptsFailed,
+  type AttemptEffects,
+  AttemptFailure,
+  attemptLoop,
+  type Candidate,
+  type Choice,
+  type Decision,
+  type Model,
+  type Opened,
+  type Permit,
+} from "@signalbox/router";
+import type { Serving } from "../runtime/serving.ts";
+import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
+import { AttemptCalls } from "./call-watch.ts";
+import type { Cancellation } from "./cancellation.ts";
+import { choicesOf, type ReadRequest } from "./read-request.ts";
+import { recallReasoning } from "./recall-reasoning.ts";
+import { type Story, tokensOf } from "./story.ts";
+import { upstreamBody } from "./upstream-body.ts";
+
+/** A prompt of this many tokens grants one more second until the first token. */
+const TOKENS_PER_EXTRA_SECOND = 4096;
+/** A reply that is not streamed shows no first token: all of it may take this many times the first-token limit. */
+const WHOLE_REPLY_FACTOR = 10;
+
+export interface AttemptsOptions {
+  readonly serving: Serving;
+  readonly story: Story;
+  readonly request: ReadRequest;
+  readonly decision: Decision;
+  readonly cancellation: Cancellation;
+}
+
+/** The attempts of one request: what the attempt loop needs from outside, it asks of this. */
+export class Attempts implements AttemptEffects<OpenReply> {
+  readonly #serving: Serving;
+  readonly #story: Story;
+  readonly #request: ReadRequest;
+  /** The request with the reasoning that its client dropped, for models that remember it. */
+  readonly #recalled: ReadRequest;
+  readonly #decision: Decision;
+  readonly #cancellation: Cancellation;
+  /** Tokens of replies that were denied before another was asked for. */
+  deniedTokens = 0;
+
+  constructor({ serving, story, request, decision, cancellation }: AttemptsOptions) {
+    this.#serving = serving;
+    this.#story = story;
+    this.#request = request;
+    this.#recalled = recallReasoning(request, serving, story.team, decision.chain);
+    this.#decision = decision;
+    this.#cancellation = cancellation;
+  }
+
+  /**
+   * Tries the decision's candidates until one commits, and tells the story of it.
+   * @throws AllAttemptsFailed
+   */
+  async run(): Promise<Opened<OpenReply>> {
+    const { config, retryBudget } = this.#serving;
+    const story = this.#story;
+    retryBudget.request();
+    const began = performance.now();
+    try {
+      const opened = await attemptLoop<OpenReply>(
+        { chain: this.#decision.chain, attempts: config.attempts, signal: this.#cancellation },
+        this,
+      );
+      story.records = opened.records;
+      story.attempts = opened.attempts;
+      return opened;
+    } catch (error) {
+      if (error instanceof AllAttemptsFailed) {
+        story.records = error.records;
+        story.attempts = error.attempts;
+      }
+      throw error;
+    } finally {
+      story.waitedMs = performance.now() - began;
+    }
+  }
+
+  now(): number {
+    return performance.now();
+  }
+
+  random(): number {
+    return Math.random();
+  }
+
+  sleep(ms: number): Promise<void> {
+    return sleep(ms, this.#cancellation);
+  }
+
+  choose(model: Model): Choice {
+    return this.#serving.choose(model);
+  }
+
+  takeRetry(): boolean {
+    return this.#serving.retryBudget.take();
+  }
+
+  retryInMs(): number {
+    return this.#serving.retryInMs(this.#decision.chain);
+  }
+
+  open(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">): Promise<OpenReply> {
+    const request = model.rememberReasoningMs === undefined ? this.#request : this.#recalled;
+    const decision = this.#decision;
+    const backend = this.#serving.backends.get(candidate.deployment.backend)!;
+    const { kind, transport, config } = backend;
+    const path = kind.paths[request.endpoint];
+    if (transport === undefined || path === undefined) {
+      const what =
+        transport === undefined ? "its address is not known yet" : `${kind.title} has no ${request.endpoint}`;
+      throw new AttemptFailure({ how: "fault", fault: "connect" }, `${backend.name}: ${what}`);
+    }
+    const upstreamModel = backend.nameOf(candidate.deployment.model);
+    const extraMs = Math.floor(decision.tokens / TOKENS_PER_EXTRA_SECOND) * 1000;
+    const { firstTokenMs, idleMs, coldStartMs } = config.timeouts;
+    const calls = request.endpoint === "chat_completions" ? this.#watchCalls(candidate, model) : undefined;
+    return openAttempt({
+      transport,
+      path,
+      headers: backend.headers,
+      requestId: this.#story.id,
+      body: upstreamBody(request, { kind, model, deployment: candidate.deployment, upstreamModel }),
+      cancellation: this.#cancellation,
+      options: {
+        backend: backend.name,
+        kind,
+        endpoint: request.endpoint,
+        stream: request.stream,
+        includeUsage: request.includeUsage,
+        choices: choicesOf(request),
+        normaliser: calls && this.#normaliser(request, candidate, calls),
+      },
+      calls,
+      limits: {
+        firstTokenMs: (request.stream ? firstTokenMs : firstTokenMs * WHOLE_REPLY_FACTOR) + extraMs,
+        idleMs,
+        coldStartMs,
+        cold: () => backend.isCold(candidate.deployment.model),
+      },
+      onAlive: (now) => permit.alive(now),
+      onHeaders: (headers) => {
+        const load = kind.loadFromHeaders?.(headers);
+        if (load !== undefined) backend.state.observeLoad(load);
+      },
+      onDenied: ({ usage, contentEvents }) => {
+        const { promptTokens, completionTokens } = tokensOf({ ...this.#story, usage, contentEvents, firstTokenAt: 0 });
+        this.deniedTokens += promptTokens + completionTokens;
+      },
+    });
+  }
+
+  #watchCalls({ deployment }: Candidate, model: Model): AttemptCalls {
+    const serving = this.#serving;
+    const { capture } = serving;
+    const { backend, dialect, reasoningFirst } = deployment;
+    const request = this.#request;
+    const source = { id: this.#story.id, backend, model: model.name, dialect, reasoningFirst };
+    const takers: ((raw: RawChoice) => void)[] = [];
+    if (capture !== undefined)
+      takers.push((raw) => capture.take(raw, { ...source, tools: () => readTools(request.body.tools) }));
+    if (model.rememberReasoningMs !== undefined)
+      takers.push((raw) => serving.reasoning.keep(raw, this.#story.team, model));
+    return new AttemptCalls({
+      story: this.#story,
+      backend,
+      model: model.name,
+      guard: serving.config.guards.of(model.name, this.#story.team),
+      tools: () => serving.declaredTools(request),
+      takers,
+    });
+  }
+
+  #normaliser(request: ReadRequest, { deployment }: Candidate, watch: AttemptCalls): Normaliser {
+    return new Normaliser({
+      dialect: deployment.dialect as DialectName,
+      tools: request.body.tools,
+      toolChoice: request.body.tool_choice,
+      reasoningFirst: deployment.reasoningFirst,
+      engineParses: deployment.toolParser === "engine",
+      streamed: request.stream,
+      includeUsage: request.includeUsage,
+      watch,
+    });
+  }
+}
+
+function sleep(ms: number, cancellation: Cancellation): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      cancellation.unlisten();
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    cancellation.listen(done);
+  });
+}
