@@ -38,6 +38,7 @@ export const errorTable = {
   stream_interrupted: { status: 502, type: "upstream_error", domain: "backend", retryable: true },
   backends_unavailable: { status: 503, type: "overloaded_error", domain: "backend", retryable: true },
   backends_overloaded: { status: 503, type: "overloaded_error", domain: "backend", retryable: true },
+  gateway_overloaded: { status: 503, type: "overloaded_error", domain: "gateway", retryable: true },
   upstream_timeout: { status: 504, type: "timeout_error", domain: "backend", retryable: true },
   deadline_exceeded: { status: 504, type: "timeout_error", domain: "backend", retryable: true },
 } as const satisfies Record<string, ErrorRow>;

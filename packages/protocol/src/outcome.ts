@@ -15,6 +15,7 @@ export type FailureCause =
  * - `client_gone`: the client left first; says nothing about the backend
  * - `caller_error`: the backend refused the request itself (4xx): it is alive
  * - `backpressure`: 429 or 503: alive but busy; neutral, cools down for Retry-After
+ * - `shortage`: we had no descriptor or port to reach the backend with; says nothing about it
  * - `failed`: counts against the backend
  */
 export type Outcome =
@@ -22,6 +23,7 @@ export type Outcome =
   | { readonly kind: "client_gone" }
   | { readonly kind: "caller_error"; readonly status: number }
   | { readonly kind: "backpressure"; readonly status: number; readonly retryAfterMs: number | undefined }
+  | { readonly kind: "shortage" }
   | { readonly kind: "failed"; readonly cause: FailureCause };
 
 export type OutcomeKind = Outcome["kind"];

@@ -20,7 +20,8 @@ export interface TransportRequest {
 export interface TransportExchange {
   /**
    * Resolves when response headers are there.
-   * @throws TransportError `connect` (refused, DNS, TLS, connect timeout), `reset` (closed before headers), `malformed`, `aborted`.
+   * @throws TransportError `connect` (refused, DNS, TLS, connect timeout), `shortage` (we have no descriptor or port for a
+   * connection), `reset` (closed before headers), `malformed`, `aborted`.
    */
   readonly response: Promise<TransportResponse>;
   /** Drops the connection, in every phase. Safe to call at any time, also after the end. */
@@ -42,8 +43,8 @@ export interface TransportResponse {
 /** A fault on the wire. `message` names the backend, what happened and the number. */
 export class TransportError extends Error {
   override readonly name = "TransportError";
-  readonly fault: "connect" | "reset" | "cut" | "malformed" | "aborted";
-  constructor(fault: "connect" | "reset" | "cut" | "malformed" | "aborted", message: string, cause?: unknown) {
+  readonly fault: "connect" | "shortage" | "reset" | "cut" | "malformed" | "aborted";
+  constructor(fault: TransportError["fault"], message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.fault = fault;
   }

@@ -31,7 +31,8 @@ export function classifyOutcome(end: AttemptEnd): Outcome {
     case "malformed":
       return failed("malformed");
     case "fault":
-      return end.fault === "aborted" ? { kind: "client_gone" } : failed(end.fault);
+      if (end.fault === "aborted") return { kind: "client_gone" };
+      return end.fault === "shortage" ? { kind: "shortage" } : failed(end.fault);
     case "denied":
       return { kind: "caller_error", status: end.error.status };
     case "refused":

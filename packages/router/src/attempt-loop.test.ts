@@ -30,6 +30,8 @@ describe("which candidate comes next", () => {
     { what: "a model that is not there", end: refused("model_missing", 404) },
     { what: "a key that the backend does not take", end: refused("auth", 401) },
     { what: "a 500, with another backend at hand", end: broken },
+    // It may have an idle connection, and ports are short for each address alone.
+    { what: "a shortage of sockets", end: fault("shortage") },
     { what: "junk", end: { how: "malformed" } as const },
     { what: "no first token", end: { how: "timeout", which: "first_token" } as const },
     { what: "an end without a finish_reason", end: { how: "incomplete" } as const },
@@ -52,6 +54,12 @@ describe("which candidate comes next", () => {
     const { run, tried } = rig({ models: { big: ["a", "b"], small: ["c"] }, steps: { a: [end], b: ["x"], c: ["x"] } });
     expect(await errorOf(run())).toMatchObject({ code, status });
     expect(tried).toEqual(["a"]);
+  });
+
+  test("what we are short of is told as ours, and says nothing about the backend", async () => {
+    const { run, ended } = rig({ models: { big: ["a"] }, steps: { a: [fault("shortage")] } });
+    expect(await errorOf(run())).toMatchObject({ code: "gateway_overloaded", status: 503, retryAfterMs: 1000 });
+    expect(ended).toEqual([{ backend: "a", outcome: { kind: "shortage" } }]);
   });
 
   test("a 500 of the only backend is asked once more after 50 to 250 ms, then the fallback", async () => {

@@ -322,6 +322,8 @@ function errorOf(failure: AttemptFailure, retryAfterMs: number): GatewayError {
     }
   }
   if (outcome.kind === "client_gone") return new GatewayError("client_closed_request", message, { cause });
+  if (outcome.kind === "shortage")
+    return new GatewayError("gateway_overloaded", message, { cause, retryAfterMs: 1000 });
   if (end.how === "timeout") {
     return new GatewayError(end.which === "total" ? "deadline_exceeded" : "upstream_timeout", message, { cause });
   }

@@ -8,6 +8,7 @@ const failed: Outcome = { kind: "failed", cause: "connect" };
 const callerError: Outcome = { kind: "caller_error", status: 400 };
 const busy: Outcome = { kind: "backpressure", status: 503, retryAfterMs: 1000 };
 const gone: Outcome = { kind: "client_gone" };
+const shortage: Outcome = { kind: "shortage" };
 
 function setUp(options: Partial<BreakerOptions> = {}) {
   const clock = { now: 1000 };
@@ -72,7 +73,7 @@ describe("opening", () => {
     expect(breaker.state).toBe("closed");
   });
 
-  test.each([callerError, busy, gone])("a thousand of $kind never move it", (outcome) => {
+  test.each([callerError, busy, gone, shortage])("a thousand of $kind never move it", (outcome) => {
     const { breaker, attempt, moves } = setUp();
     for (let round = 0; round < 1000; round++) attempt(outcome);
     expect(breaker.refuses(1000)).toBeUndefined();
@@ -122,7 +123,7 @@ describe("half-open", () => {
     expect(Array.from({ length: 500 }, () => begin()).filter(Boolean)).toHaveLength(1);
   });
 
-  test.each([gone, busy])("a probe that ends with $kind frees the place and moves nothing", (outcome) => {
+  test.each([gone, busy, shortage])("a probe that ends with $kind frees the place and moves nothing", (outcome) => {
     const { breaker, begin, end, open, clock } = setUp();
     open();
     clock.now += 1000;

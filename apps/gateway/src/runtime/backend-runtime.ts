@@ -108,15 +108,21 @@ class LiveBackend implements BackendRuntime {
         this.#connect(found);
     }
     const result = await this.#ask();
-    if (!this.#closed) this.#record(result);
+    if (result !== undefined && !this.#closed) this.#record(result);
   }
 
-  async #ask(): Promise<Probe> {
+  /** Undefined = it could not be asked, for a reason of ours. */
+  async #ask(): Promise<Probe | undefined> {
     const { transport } = this;
     if (transport === undefined) return { status: "down", reason: "its address is not known yet" };
     const deadline = performance.now() + this.config.probe.timeoutMs;
+    let short = false;
+    const get = createGet(transport, this.headers, deadline, () => {
+      short = true;
+    });
     try {
-      return await this.kind.probe(createGet(transport, this.headers, deadline));
+      const result = await this.kind.probe(get);
+      return short ? undefined : result;
     } catch (error) {
       return { status: "down", reason: error instanceof Error ? error.message : String(error) };
     }
@@ -163,8 +169,13 @@ function warmOf(models: readonly ListedModel[] | undefined): ReadonlySet<string>
   return new Set(models.filter(({ loaded }) => loaded).flatMap(({ id, aliases = [] }) => [id, ...aliases]));
 }
 
-/** GETs over a backend's transport, all of them together until `deadline`. */
-function createGet(transport: Transport, headers: Readonly<Record<string, string>>, deadline: number): Get {
+/** GETs over a backend's transport, all of them together until `deadline`. Tells of those that we had no socket for. */
+function createGet(
+  transport: Transport,
+  headers: Readonly<Record<string, string>>,
+  deadline: number,
+  onShortage: () => void,
+): Get {
   return async (path) => {
     const { "content-type": _, ...probeHeaders } = headers;
     const exchange = transport.open({ method: "GET", path, headers: probeHeaders, body: undefined });
@@ -177,6 +188,7 @@ function createGet(transport: Transport, headers: Readonly<Record<string, string
       if (error instanceof TransportError && error.fault === "aborted") {
         throw new TransportError("connect", `no answer to GET ${path} in time`, error);
       }
+      if (error instanceof TransportError && error.fault === "shortage") onShortage();
       throw error;
     } finally {
       clearTimeout(timer);

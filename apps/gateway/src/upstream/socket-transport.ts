@@ -331,7 +331,8 @@ class Connection {
     const what = error === undefined ? "closed by the backend" : reasonOf(error);
     // With TLS 1.3 a backend refuses our certificate only after we have taken the connection for made.
     const refused = error !== undefined && !this.#anyBytes && sslReason(error) !== undefined;
-    if (!this.#connected || refused) return new TransportError("connect", `${name}: connect failed (${what})`, error);
+    if (!this.#connected || refused)
+      return new TransportError(isShortage(error) ? "shortage" : "connect", `${name}: connect failed (${what})`, error);
     if (exchange.status !== 0)
       return new TransportError("cut", `${name}: the connection broke inside the reply (${what})`, error);
     const which = this.#reused ? "an idle connection" : "the connection";
@@ -364,6 +365,14 @@ function idleTime(hint: string | string[] | undefined): number {
 /** OpenSSL's own words in a message like `write EPROTO 00..:error:0A00010B:SSL routines:tls_get_more_records:wrong version number:...`. */
 function sslReason({ message }: Error): string | undefined {
   return /:SSL routines:[^:]*:([^:]{1,200})/.exec(message)?.[1];
+}
+
+/** Descriptors of the process or the system, local ports, and the kernel's memory for sockets: nothing of the backend's. */
+const shortages: ReadonlySet<string | undefined> = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS", "ENOMEM"]);
+
+/** Did we lack what a connection is made of? */
+function isShortage(error: NodeJS.ErrnoException | undefined): boolean {
+  return shortages.has(error?.code);
 }
 
 /** What an operator is told of an error: its code, and for TLS what is wrong. */
