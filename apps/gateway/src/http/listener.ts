@@ -58,13 +58,16 @@ export async function listen(app: Hono, address: Address, patience = PATIENCE): 
   let draining = false;
   const latest = new WeakMap<Duplex, ServerResponse>();
   server.on("request", (incoming, outgoing) => {
+    // Behind an answer that closes the connection nothing is a request, though it may look like one: it was smuggled there.
+    if (latest.get(incoming.socket)?.shouldKeepAlive === false) return;
+    latest.set(incoming.socket, outgoing);
     const fault = headFault(incoming);
     if (fault !== undefined) return refuseRequest(outgoing, 400, new GatewayError("invalid_request", fault));
     if (draining) outgoing.shouldKeepAlive = false;
-    latest.set(incoming.socket, outgoing);
     void respond(incoming, outgoing);
   });
-  server.on("checkExpectation", (_incoming, outgoing) => {
+  server.on("checkExpectation", (incoming, outgoing) => {
+    latest.set(incoming.socket, outgoing);
     refuseRequest(outgoing, 417, new GatewayError("invalid_request", "only `expect: 100-continue` is known here"));
   });
   server.on("connect", (_incoming, socket) => {
@@ -115,7 +118,7 @@ function refuseAddress(cause: unknown): Response {
     cause instanceof RequestError
       ? new GatewayError("invalid_request", "the host header or the request target is not valid")
       : new GatewayError("internal_error", "internal error", { cause });
-  return Response.json(errorBody(error), { status: error.status, headers: { connection: "close" } });
+  return Response.json(errorBody(error), { status: error.status });
 }
 
 /** What Node's parser refuses never reaches the app; it is answered here and the connection closed. */

@@ -9,22 +9,39 @@ const reasons: Record<number, string> = {
   431: "Request Header Fields Too Large",
 };
 
+/** A path that means another one once its dot segments are gone, or that carries a fragment. */
+const indirect = /^[^?]*(?:#|\/(?:\.|%2e){1,2}(?:[/?]|$))/i;
+
 /** Why a request's head must not reach the app; undefined = it may. */
 export function headFault({ url, headers, rawHeaders, httpVersion }: IncomingMessage): string | undefined {
   // Node's parser takes a line without a version for HTTP/0.9.
   if (httpVersion !== "1.1" && httpVersion !== "1.0") return "only HTTP/1.1 and HTTP/1.0 are spoken here";
   // A request line with a whole URL is for a proxy, which this is not.
   if (url?.charCodeAt(0) !== 0x2f) return "the request target must be a path";
-  if (headers.host === undefined) return httpVersion === "1.0" ? undefined : "the host header is missing";
+  // What a proxy in front allows by its path must be what is served.
+  if (indirect.test(url)) return "the request target must hold no dot segments and no fragment";
+  // HTTP/1.0 knows no codings: what one reads as chunks, another reads as the next request (RFC 9112, 6.1).
+  if (httpVersion === "1.0" && headers["transfer-encoding"] !== undefined)
+    return "transfer-encoding is not for HTTP/1.0";
+  if (headers.host === undefined && httpVersion === "1.1") return "the host header is missing";
+  return repeatedHeader(rawHeaders);
+}
+
+function repeatedHeader(rawHeaders: readonly string[]): string | undefined {
   let hosts = 0;
+  let types = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]!.length === 4 && rawHeaders[i]!.toLowerCase() === "host") hosts++;
+    const name = rawHeaders[i]!;
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
+    else if (name.length === 12 && name.toLowerCase() === "content-type") types++;
   }
-  return hosts > 1 ? "the host header came more than once" : undefined;
+  if (hosts > 1) return "the host header came more than once";
+  return types > 1 ? "the content-type header came more than once" : undefined;
 }
 
 /** Answers in place of the app, and lets the connection go. */
 export function refuseRequest(outgoing: ServerResponse, status: number, error: GatewayError): void {
+  outgoing.shouldKeepAlive = false;
   outgoing.writeHead(status, { "content-type": "application/json", connection: "close" });
   outgoing.end(JSON.stringify(errorBody(error)));
 }

@@ -1,0 +1,7 @@
+import { malformedHttp } from "./malformed-http.ts";
+import type { Measure } from "./measure.ts";
+
+/** Every number of the scoreboard that a script here takes, by its number there. */
+export const measures = {
+  S24: malformedHttp,
+} as const satisfies Readonly<Record<`S${number}`, Measure>>;
