@@ -5,10 +5,10 @@ import { connect, createServer } from "node:net";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Where a process runs: what is measured has a core to itself, load generator and upstream share the other. */
-export type Place = "measured" | "others";
+/** Where a process runs: what is measured has a core to itself, load generator and upstream share the other; or on any core. */
+export type Place = "measured" | "others" | "anywhere";
 
-const coreOf = { measured: "0", others: "1" } as const satisfies Record<Place, string>;
+const coreOf = { measured: "0", others: "1" } as const;
 const running = new Set<ChildProcess>();
 
 /** Why processes cannot be pinned to cores here; undefined = they can. */
@@ -28,9 +28,10 @@ export function commandExists(name: string): boolean {
   }
 }
 
-/** Starts a program on its core. It is killed when this process ends, however it ends. */
+/** Starts a program in its place. It is killed when this process ends, however it ends. */
 export function start(place: Place, command: readonly string[], stdio: StdioOptions): ChildProcess {
-  const pinned = whyNotPinned() === undefined ? ["taskset", "-c", coreOf[place], ...command] : command;
+  const free = place === "anywhere" || whyNotPinned() !== undefined;
+  const pinned = free ? command : ["taskset", "-c", coreOf[place], ...command];
   const [program, ...args] = pinned;
   // A group of its own, so that a program which has children of its own can be killed whole.
   const child = spawn(program!, args, { stdio, detached: true, env: { ...process.env, NODE_ENV: "production" } });

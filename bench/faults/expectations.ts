@@ -1,0 +1,94 @@
+import type { Labels } from "./metrics.ts";
+import { TOKENS } from "./pool.ts";
+import type { ClientExpectation, Expectation } from "./scenario.ts";
+
+/** How an attempt is put down: `outcome` and, of a failure, `cause`, as the metrics name them. */
+export type Tried = Readonly<{ outcome: string; cause: string }>;
+
+/** A failed attempt, by its cause. */
+export const failed = (cause: string): Tried => ({ outcome: "failed", cause });
+/** The engine is alive, but has no room. */
+export const busy: Tried = { outcome: "backpressure", cause: "" };
+
+type Bounds = Pick<ClientExpectation, "after" | "within">;
+
+/** The fallback's whole answer after `tries` attempts at the primary, which the engine saw unless `unseen`. */
+export function fallbackAnswers(
+  tried: Tried,
+  { tries = 1, unseen = false, ...bounds }: Bounds & { readonly tries?: number; readonly unseen?: boolean } = {},
+): Expectation {
+  return {
+    client: { status: 200, end: "whole", from: "fallback", attempts: tries + 1, ...bounds },
+    engines: { primary: unseen ? 0 : tries, fallback: 1 },
+    metrics: [
+      ["attempts_total", { backend: "primary", ...tried }, tries],
+      ["attempts_total", { backend: "fallback", outcome: "ok" }, 1],
+      ["fallbacks_total", { from_model: "large", to_model: "small" }, 1],
+      ["requests_total", { model: "small", status: "200", code: "ok" }, 1],
+      // Only who answered is paid.
+      ["tokens_total", { backend: "primary", type: "output" }, 0],
+      ["tokens_total", { backend: "fallback", type: "output" }, TOKENS],
+      ["breaker_transitions_total", { backend: "primary" }, 0],
+    ],
+  };
+}
+
+/** The primary's whole answer, after `failures` that the client does not see. */
+export function primaryAnswers(
+  more: Bounds &
+    Pick<ClientExpectation, "content"> & {
+      readonly failures?: number;
+      readonly tried?: Tried;
+      readonly tokens?: number;
+    } = {},
+): Expectation {
+  const { failures = 0, tried = failed("server_error"), tokens = TOKENS, ...client } = more;
+  return {
+    client: { status: 200, end: "whole", from: "primary", attempts: failures + 1, ...client },
+    engines: { primary: failures + 1, fallback: 0 },
+    metrics: [
+      ["attempts_total", { backend: "primary", ...tried }, failures],
+      ["attempts_total", { backend: "primary", outcome: "ok" }, 1],
+      ["requests_total", { model: "large", status: "200", code: "ok" }, 1],
+      ["tokens_total", { backend: "primary", type: "output" }, tokens],
+      ["breaker_transitions_total", { backend: "primary" }, 0],
+    ],
+  };
+}
+
+/** The primary's answer broke after its first content: what came, and an error event. */
+export function breaksOff(
+  cause: string,
+  bounds: Bounds & { readonly more?: Expectation["metrics"] } = {},
+): Expectation {
+  const { more = [], ...client } = bounds;
+  return {
+    client: { status: 200, end: "broken", from: "primary", code: "stream_interrupted", attempts: 1, ...client },
+    engines: { primary: 1, fallback: 0 },
+    metrics: [
+      ["attempts_total", { backend: "primary", outcome: "failed", cause }, 1],
+      ["attempts_total", { backend: "primary", outcome: "ok" }, 0],
+      ["requests_total", { model: "large", status: "200", code: "stream_interrupted" }, 1],
+      ...more,
+    ],
+  };
+}
+
+/** An error in place of an answer. */
+export function refused(
+  client: Omit<ClientExpectation, "end"> & { readonly code: string },
+  tried: Tried & { readonly tries?: number },
+  labels: Labels = {},
+): Expectation {
+  const { tries = 1, ...put } = tried;
+  return {
+    client: { end: "refused", attempts: tries, ...client },
+    engines: { primary: tries, fallback: 0 },
+    metrics: [
+      ["attempts_total", { backend: "primary", ...put }, tries],
+      ["attempts_total", { backend: "fallback" }, 0],
+      ["requests_total", { status: String(client.status), code: client.code, ...labels }, 1],
+      ["breaker_transitions_total", { backend: "primary" }, 0],
+    ],
+  };
+}

@@ -1,0 +1,6 @@
+import type { Scenario } from "./scenario.ts";
+import { backendBeforeCommit } from "./table/backend-before-commit.ts";
+import { redis } from "./table/redis.ts";
+
+/** Every row of the fault matrix, in its order. */
+export const scenarios: readonly Scenario[] = [...backendBeforeCommit, ...redis];
