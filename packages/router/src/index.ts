@@ -1,15 +1,7 @@
 // The order is a request's: facts, features, rules, a chain of models, candidates, attempts, and what is learned.
 
 export { type AttemptEnd, AttemptFailure, classifyOutcome } from "./attempt-failure.ts";
-export {
-  AllAttemptsFailed,
-  type AttemptEffects,
-  type AttemptPlan,
-  type AttemptRecord,
-  attemptLoop,
-  type Choice,
-  type Opened,
-} from "./attempt-loop.ts";
+export { AllAttemptsFailed, type AttemptEffects, attemptLoop, type Opened } from "./attempt-loop.ts";
 export type { BackendState, EngineLoad, Health, Permit, Unfit } from "./backend-state.ts";
 export { type BreakerSettings, type BreakerState, breakerDefaults } from "./breaker.ts";
 export { busyness } from "./busyness.ts";
@@ -37,3 +29,4 @@ export { createRetryBudget, type RetryBudget, type RetryBudgetOptions } from "./
 export { candidatesFor, type Refusal, type Selection, soonestRetryMs } from "./select.ts";
 export { isStrategyName, type StrategyName, strategies, strategyNames } from "./strategies.ts";
 export type { Candidate, Strategy, StrategyContext } from "./strategy.ts";
+export type { AttemptPlan, AttemptRecord, Choice } from "./walk.ts";

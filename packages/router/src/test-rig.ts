@@ -1,12 +1,13 @@
 import type { GatewayError, Outcome } from "@signalbox/protocol";
 import { expect } from "vitest";
 import { type AttemptEnd, AttemptFailure } from "./attempt-failure.ts";
-import { AllAttemptsFailed, type AttemptPlan, attemptLoop, type Choice, type Opened } from "./attempt-loop.ts";
+import { AllAttemptsFailed, attemptLoop, type Opened } from "./attempt-loop.ts";
 import type { OwnedBackendState } from "./create-backend-state.ts";
 import { createBackendState } from "./create-backend-state.ts";
 import type { Model } from "./policy.ts";
 import { candidatesFor } from "./select.ts";
 import { testDeployment } from "./test-deployment.ts";
+import type { AttemptPlan, Choice } from "./walk.ts";
 
 /** What an attempt on a backend comes to: its reply's text, or how it fails. */
 export type Step = string | AttemptEnd;
