@@ -32,7 +32,8 @@ export function clientErrorOf(failure: AttemptFailure, retryAfterMs: number): Ga
     }
   }
   if (outcome.kind === "client_gone") return new GatewayError("client_closed_request", message, { cause });
-  if (outcome.kind === "shortage") return new GatewayError("gateway_overloaded", message, { cause, retryAfterMs: 1000 });
+  if (outcome.kind === "shortage")
+    return new GatewayError("gateway_overloaded", message, { cause, retryAfterMs: 1000 });
   if (end.how === "timeout") {
     return new GatewayError(end.which === "total" ? "deadline_exceeded" : "upstream_timeout", message, { cause });
   }
