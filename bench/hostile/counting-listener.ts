@@ -61,3 +61,12 @@ async function listen(take: (socket: Socket) => void): Promise<CountingListener>
     },
   };
 }
+/** Listens where nobody has any business. What comes is counted, and answered like a metadata service that has secrets. */
+export function openCanary(): Promise<CountingListener> {
+  return listen((socket) => {
+    const secret = '{"AccessKeyId":"canary"}';
+    socket.end(
+      `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${secret.length}\r\n\r\n${secret}`,
+    );
+  });
+}
