@@ -1,3 +1,4 @@
+import { keyTiming } from "./key-timing.ts";
 import { malformedHttp } from "./malformed-http.ts";
 import type { Measure } from "./measure.ts";
 import { routes } from "./routes.ts";
@@ -8,4 +9,5 @@ export const measures = {
   S21: routes,
   S22: ssrf,
   S24: malformedHttp,
+  S29: keyTiming,
 } as const satisfies Readonly<Record<`S${number}`, Measure>>;
