@@ -1,67 +1,57 @@
-import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { machine } from "../harness.ts";
-import type { Measure } from "./measure.ts";
-import { measures } from "./measures.ts";
+import { machine, writeJson } from "../harness.ts";
+import { table } from "../rounds.ts";
+import type { Figure } from "./measure.ts";
+import { type MeasureName, measures } from "./measures.ts";
 
-const usage = `pnpm scoreboard [NAME|Sxx ...] [--full] [--seed N] [--json FILE]
+const usage = `usage: pnpm scoreboard [${Object.keys(measures).join("|")}]... [--short] [--seed 1] [--json FILE]`;
 
-Takes the measures that are named, or all, one after the other. Ends with 1 where a target is not kept.
-  --full       the sizes that the targets speak of
-  --seed N     other random input; 1 unless given
-  --json FILE  write what was seen to a file
-
-${Object.entries(measures)
-  .map(([id, { name, title }]) => `  ${id.padEnd(4)} ${name.padEnd(16)} ${title}`)
-  .join("\n")}`;
-
-function readArguments() {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      full: { type: "boolean", default: false },
-      seed: { type: "string", default: "1" },
-      json: { type: "string" },
-    },
-    // `pnpm scoreboard -- S24` hands the dashes on.
-    args: process.argv.slice(2).filter((argument) => argument !== "--"),
-  });
-  const all: [string, Measure][] = Object.entries(measures);
-  const chosen = all.filter(
-    ([id, { name }]) => positionals.length === 0 || positionals.some((one) => one === id || one === name),
-  );
-  const unknown = positionals.filter((one) => !all.some(([id, { name }]) => one === id || one === name));
-  if (unknown.length > 0) throw new Error(`there is no measure ${unknown.join(", ")}`);
-  const seed = Number(values.seed);
-  if (!Number.isSafeInteger(seed)) throw new Error("--seed is a whole number");
-  return { chosen, json: values.json, options: { full: values.full, seed } };
-}
-
-async function main(): Promise<number> {
-  let given: ReturnType<typeof readArguments>;
+function readOptions() {
   try {
-    given = readArguments();
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        short: { type: "boolean", default: false },
+        seed: { type: "string", default: "1" },
+        json: { type: "string" },
+      },
+      args: process.argv.slice(2).filter((argument) => argument !== "--"),
+    });
+    const unknown = positionals.find((name) => !(name in measures));
+    if (unknown !== undefined) throw new Error(`there is no measure «${unknown}»`);
+    const seed = Number(values.seed);
+    if (!Number.isInteger(seed)) throw new Error("--seed is a whole number");
+    const names = (positionals.length > 0 ? positionals : Object.keys(measures)) as MeasureName[];
+    return { ...values, seed, names };
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
-    return 2;
+    console.error(`${error instanceof Error ? error.message : error}\n${usage}`);
+    process.exit(2);
   }
-  const rows: object[] = [];
-  let missed = 0;
-  for (const [id, measure] of given.chosen) {
-    const { name, title, target } = measure;
-    const began = performance.now();
-    const { value, unit, ok, details } = await measure.run(given.options);
-    const seconds = Math.round((performance.now() - began) / 100) / 10;
-    if (!ok) missed++;
-    for (const line of details) console.log(`     ${line}`);
-    console.log(`${id} ${name}: ${value} ${unit} (${ok ? "ok" : "MISSED"}; target ${target}; ${seconds} s)`);
-    rows.push({ id, name, title, target, value, unit, ok, seconds, details });
-  }
-  if (given.json !== undefined) {
-    const where = { machine: machine(), node: process.version, date: new Date().toISOString() };
-    writeFileSync(given.json, `${JSON.stringify({ ...where, ...given.options, measures: rows }, null, 2)}\n`);
-  }
-  return missed > 0 ? 1 : 0;
 }
 
-process.exit(await main());
+const { names, short, seed, json } = readOptions();
+console.log(`scoreboard${short ? ", short" : ""}, seed ${seed}, on ${machine()}, Node ${process.version}`);
+const figures: Record<string, Partial<Figure> & { title: string; target: string; error?: string }> = {};
+for (const name of names) {
+  const { title, target, run } = measures[name];
+  const began = performance.now();
+  try {
+    const figure = await run({ size: short ? "short" : "full", seed, say: console.log });
+    figures[name] = { title, target, ...figure };
+  } catch (error) {
+    figures[name] = { title, target, ok: false, error: error instanceof Error ? error.message : String(error) };
+  }
+  const { value, ok, error, details } = figures[name];
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  console.log(`${name}  ${ok ? "PASS" : "FAIL"}  ${error ?? value}  (${title}: ${target}; ${seconds} s)`);
+  if (!ok) console.log(JSON.stringify(details, null, 1));
+}
+const numberOf = (value: number | undefined): string =>
+  value === undefined ? "-" : String(Math.round(value * 1000) / 1000);
+const rows = names.map((name) => {
+  const { title, target, value, ok } = figures[name]!;
+  return [`${name} ${title}`, numberOf(value), target, ok ? "PASS" : "FAIL"];
+});
+console.log(`\n${table([["number", "is", "must be", ""], ...rows])}\n`);
+writeJson(json, { seed, short, figures });
+process.exit(Object.values(figures).every(({ ok }) => ok) ? 0 : 1);

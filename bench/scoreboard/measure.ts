@@ -1,27 +1,28 @@
-/** How a measure is to be taken. */
+/** How a measure is to be made. */
 interface MeasureOptions {
-  /** The size that the target speaks of; without it a smaller one of the same kind. */
-  readonly full: boolean;
-  /** Of everything random. */
+  /** `full` gives the number that counts; `short` shows in a few seconds that the measure works. */
+  readonly size: "short" | "full";
+  /** The same seed makes the same requests, faults and order. */
   readonly seed: number;
+  /** A line for who watches. */
+  say(line: string): void;
 }
 
-/** What a measure saw. */
-interface Reading {
-  /** The number. */
+/** What was measured. */
+export interface Figure {
+  /** In the unit of the measure's target. */
   readonly value: number;
-  readonly unit: string;
-  /** It keeps the target. */
+  /** Is the target kept, with all that belongs to it? */
   readonly ok: boolean;
-  /** What a reader should know of it; what was wrong, if anything. */
-  readonly details: readonly string[];
+  /** More of what was seen, for the JSON file. */
+  readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** One row of the scoreboard. */
+/** One number of the scoreboard. */
 export interface Measure {
-  /** How it is called on the command line, as its file. */
-  readonly name: string;
   readonly title: string;
+  /** What the number must be, in words. */
   readonly target: string;
-  run(options: MeasureOptions): Promise<Reading>;
+  /** @throws Error when it could not be measured. Leaves no process, socket or file behind. */
+  run(options: MeasureOptions): Promise<Figure>;
 }

@@ -1,13 +1,17 @@
+import { junkNames } from "./junk-names.ts";
 import { keyTiming } from "./key-timing.ts";
 import { malformedHttp } from "./malformed-http.ts";
 import type { Measure } from "./measure.ts";
 import { routes } from "./routes.ts";
 import { ssrf } from "./ssrf.ts";
 
-/** Every number of the scoreboard that a script here takes, by its number there. */
+/** Every measure by its number in the scoreboard; one file each. */
 export const measures = {
+  S19: junkNames,
   S21: routes,
   S22: ssrf,
   S24: malformedHttp,
   S29: keyTiming,
-} as const satisfies Readonly<Record<`S${number}`, Measure>>;
+} as const satisfies Record<string, Measure>;
+
+export type MeasureName = keyof typeof measures;

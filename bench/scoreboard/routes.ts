@@ -1,8 +1,8 @@
 import { createAdminApp } from "../../apps/gateway/src/routes/admin-app.ts";
 import { createPublicApp } from "../../apps/gateway/src/routes/public-app.ts";
 import { startSimulator } from "../../packages/simulator/src/index.ts";
+import { hashOf, startReadyGateway } from "../hostile/ready-gateway.ts";
 import { sendRaw } from "../hostile/send-raw.ts";
-import { anyPorts, hashOf, serveGateway } from "../hostile/served-gateway.ts";
 import type { Measure } from "./measure.ts";
 
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "QUERY"];
@@ -26,20 +26,18 @@ const variantsOf = (path: string): readonly string[] => [
   ...[`${path}%2f`, `/%${path.charCodeAt(1).toString(16)}${path.slice(2)}`, `/livez/..${path}`, `/livez/%2e%2e${path}`],
 ];
 
-/** S21: every route of both listeners, asked of the public one without a key, by every method and in every spelling. */
+/** Every route of both listeners, asked of the public one without a key, by every method and in every spelling. */
 export const routes: Measure = {
-  name: "routes",
   title: "routes of the public listener that answer without a key",
   target: "1 (/livez)",
   async run() {
     const engine = await startSimulator({ kind: "vllm", models: ["m"] });
-    await using gateway = await serveGateway({
-      yaml: `
-server: { ${anyPorts} }
-backends: { one: { kind: vllm, url: "${engine.url}" } }
-models: { m: { on: [{ backend: one }], embeddings: true } }
-teams: { all: { keys: ["${hashOf(key)}"] } }
-`,
+    await using gateway = await startReadyGateway({
+      config: {
+        backends: { one: { kind: "vllm", url: engine.url } },
+        models: { m: { on: [{ backend: "one" }], embeddings: true } },
+        teams: { all: { keys: [hashOf(key)] } },
+      },
     });
     const served = new Set<string>();
     const faults: string[] = [];
@@ -60,8 +58,7 @@ teams: { all: { keys: ["${hashOf(key)}"] } }
     await engine.close();
     if (inferred > 0) faults.push(`${inferred} requests reached the engine`);
     const ok = served.size === 1 && served.has("/livez") && faults.length === 0;
-    const details = [`${allRoutes().length} routes, ${asked} requests; open: ${[...served].join(", ")}`, ...faults];
-    return { value: served.size, unit: "routes", ok, details };
+    return { value: served.size, ok, details: { routes: allRoutes(), asked, served: [...served], faults } };
   },
 };
 

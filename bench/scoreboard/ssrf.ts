@@ -3,68 +3,59 @@ import { join } from "node:path";
 import { type Simulator, startSimulator } from "../../packages/simulator/src/index.ts";
 import { type AddressVector, addressVectors } from "../hostile/address-vectors.ts";
 import { openCanary } from "../hostile/counting-listener.ts";
-import { anyPorts, hashOf, type ServedGateway, serveGateway } from "../hostile/served-gateway.ts";
+import { hashOf, type ReadyGateway, startReadyGateway } from "../hostile/ready-gateway.ts";
 import type { Measure } from "./measure.ts";
 
 const key = "sb-ssrf-7c1e5a9d3b2f4860";
 const redirects = [301, 302, 303, 307, 308];
-const proxies = [
-  "HTTP_PROXY",
-  "HTTPS_PROXY",
-  "ALL_PROXY",
-  "http_proxy",
-  "https_proxy",
-  "all_proxy",
-  "NODE_USE_ENV_PROXY",
-];
+const proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
 
-/** S22: whatever a client or an engine says, the gateway dials its engines and nobody else. */
+/** Whatever a client or an engine says, the gateway dials its engines and nobody else. */
 export const ssrf: Measure = {
-  name: "ssrf",
-  title: "addresses named by clients, engines or proxy variables that were dialled",
-  target: "0 hits of at least 40 vectors",
+  title: "connections to addresses that clients, engines or proxy variables named",
+  target: "0 of at least 40 vectors",
   async run() {
-    const canary = await openCanary();
+    await using canary = await openCanary();
     const engine = await startSimulator({ kind: "vllm", models: ["m"] });
-    const gateway = await serveGateway({
-      yaml: policy(engine),
-      env: Object.fromEntries(proxies.map((name) => [name, name === "NODE_USE_ENV_PROXY" ? "1" : canary.url])),
-      node: ["--import", join(import.meta.dirname, "../hostile/dial-watch.ts")],
+    await using gateway = await startReadyGateway({
+      config: policy(engine),
+      env: { NODE_USE_ENV_PROXY: "1", ...Object.fromEntries(proxies.map((name) => [name, canary.url])) },
+      nodeOptions: ["--import", join(import.meta.dirname, "../hostile/dial-watch.ts")],
     });
-    try {
-      const vectors = addressVectors(canary.url);
-      const faults = [...(await playVectors(gateway, vectors)), ...(await playRedirects(gateway, engine, canary.url))];
-      const dials = dialsOf(gateway);
-      const strangers = dials.filter((dial) => dial !== `dialled 127.0.0.1:${engine.port}`);
-      const hits = Math.max(canary.connections, strangers.length);
-      // Both watches see what there is to see.
-      await (await fetch(canary.url)).text();
-      if (dials.length === 0 || canary.connections === 0) faults.push("the watch is blind");
-      const played = `${vectors.length} requests, ${redirects.length} redirects, ${proxies.length} variables`;
-      const details = [`${played}; ${dials.length} connections to the engine`, ...new Set(strangers), ...faults];
-      return { value: hits, unit: "hits", ok: hits === 0 && faults.length === 0 && vectors.length >= 40, details };
-    } finally {
-      await gateway[Symbol.asyncDispose]();
-      await canary[Symbol.asyncDispose]();
-      await engine.close();
-    }
+    const vectors = addressVectors(canary.url);
+    const faults = [...(await playVectors(gateway, vectors)), ...(await playRedirects(gateway, engine, canary.url))];
+    await engine.close();
+    const dials = dialsOf(gateway);
+    const strangers = dials.filter((dial) => dial !== `dialled 127.0.0.1:${engine.port}`);
+    const hits = Math.max(canary.connections, strangers.length);
+    // Both watches see what there is to see.
+    await (await fetch(canary.url)).text();
+    if (dials.length === 0 || canary.connections === 0) faults.push("the watch is blind");
+    const played = vectors.length + redirects.length + proxies.length;
+    const ok = hits === 0 && faults.length === 0 && played >= 40;
+    return { value: hits, ok, details: { vectors: played, dialsOfTheEngine: dials.length, strangers, faults } };
   },
 };
 
 /** Two backends on one engine, and schemas that are read: an address in a schema is one that a reader may fetch. */
-function policy({ url }: Simulator): string {
-  return `
-server: { ${anyPorts} }
-backends: { one: { kind: vllm, url: "${url}" }, two: { kind: openai, url: "${url}/v1" } }
-models: { m: { on: [{ backend: one }, { backend: two }], strategy: round_robin, embeddings: true, guard: { schema: flag } } }
-teams: { all: { keys: ["${hashOf(key)}"] } }
-`;
+function policy({ url }: Simulator): Record<string, unknown> {
+  const guard = { schema: "flag" };
+  return {
+    backends: { one: { kind: "vllm", url }, two: { kind: "openai", url: `${url}/v1` } },
+    models: {
+      m: { on: [{ backend: "one" }, { backend: "two" }], strategy: "round_robin", embeddings: true, guard },
+    },
+    teams: { all: { keys: [hashOf(key)] } },
+  };
 }
 
-const dialsOf = ({ stderr }: ServedGateway): string[] =>
-  stderr.split("\n").filter((line) => /^(dialled|looked up) /.test(line));
+const dialsOf = (gateway: ReadyGateway): string[] =>
+  gateway
+    .errors()
+    .split("\n")
+    .filter((line) => /^(dialled|looked up) /.test(line));
 
-async function playVectors(gateway: ServedGateway, vectors: readonly AddressVector[]): Promise<string[]> {
+async function playVectors(gateway: ReadyGateway, vectors: readonly AddressVector[]): Promise<string[]> {
   const faults: string[] = [];
   for (const stream of [false, true]) {
     for (const { what, path, headers, body } of vectors) {
@@ -76,7 +67,7 @@ async function playVectors(gateway: ServedGateway, vectors: readonly AddressVect
 }
 
 /** A redirect is no answer: 502, and nothing of where it points to. */
-async function playRedirects(gateway: ServedGateway, engine: Simulator, location: string): Promise<string[]> {
+async function playRedirects(gateway: ReadyGateway, engine: Simulator, location: string): Promise<string[]> {
   const faults: string[] = [];
   for (const status of redirects) {
     engine.fault({ kind: "redirect", status, location, probes: true });
