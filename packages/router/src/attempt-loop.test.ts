@@ -1,7 +1,7 @@
 import { GatewayError, type TransportError, type UpstreamError } from "@signalbox/protocol";
 import { describe, expect, test } from "vitest";
 import type { AttemptEnd } from "./attempt-failure.ts";
-import type { OwnedBackendState } from "./create-backend-state.ts";
+import type { DeploymentState } from "./backend-state.ts";
 import { errorOf, rig, type Step } from "./test-rig.ts";
 
 const refused = (meaning: UpstreamError["meaning"], status: number, more: Partial<UpstreamError> = {}): AttemptEnd => ({
@@ -20,7 +20,7 @@ describe("which candidate comes next", () => {
     expect(opened).toMatchObject({ reply: "hello", attempts: 1, model: { name: "big" } });
     expect(tried).toEqual(["a"]);
     expect(ended).toEqual([]);
-    expect(states.get("a")!.inFlight).toBe(1);
+    expect(states.get("a")!.backend.inFlight).toBe(1);
   });
 
   test.each([
@@ -152,7 +152,7 @@ describe("a connection that is dropped unanswered", () => {
 describe("who is not asked", () => {
   const down = { status: "down", reason: "probe failed" } as const;
 
-  function open(state: OwnedBackendState): void {
+  function open(state: DeploymentState): void {
     for (let i = 0; i < 3; i++) state.begin(0)?.end({ kind: "failed", cause: "connect" });
     expect(state.breaker).toBe("open");
   }
@@ -161,7 +161,7 @@ describe("who is not asked", () => {
     const { run, states, tried } = rig({ models: { big: ["a"], small: ["b"] }, steps: { a: ["x"], b: ["x"] } });
     for (const state of states.values()) {
       open(state);
-      state.observe(down, undefined, undefined);
+      state.backend.observe(down, undefined, undefined);
     }
     const error = await errorOf(run());
     expect(error).toMatchObject({ code: "backends_unavailable", status: 503 });
@@ -171,7 +171,7 @@ describe("who is not asked", () => {
 
   test("a backend that only the probe or only the requests saw fail is forced when nobody else is fit", async () => {
     const probe = rig({ models: { big: ["a"] }, steps: { a: ["hello"] } });
-    probe.states.get("a")!.observe(down, undefined, undefined);
+    probe.states.get("a")!.backend.observe(down, undefined, undefined);
     await expect(probe.run()).resolves.toMatchObject({ reply: "hello" });
     const requests = rig({ models: { big: ["a"] }, steps: { a: ["hello"] } });
     open(requests.states.get("a")!);
@@ -180,7 +180,7 @@ describe("who is not asked", () => {
 
   test("forcing takes a retry out of the budget, and stays away when there is none", async () => {
     const { run, states, tried } = rig({ models: { big: ["a"] }, steps: { a: ["hello"] }, retries: 0 });
-    states.get("a")!.observe(down, undefined, undefined);
+    states.get("a")!.backend.observe(down, undefined, undefined);
     expect(await errorOf(run())).toMatchObject({ code: "backends_unavailable" });
     expect(tried).toEqual([]);
   });
@@ -195,7 +195,7 @@ describe("who is not asked", () => {
 
   test("a loading model and a cooling or full backend are left alone: overloaded, with the time to come back", async () => {
     const loading = rig({ models: { big: ["a"] }, steps: { a: ["x"] } });
-    loading.states.get("a")!.observe({ status: "loading", reason: "503" }, undefined, undefined);
+    loading.states.get("a")!.backend.observe({ status: "loading", reason: "503" }, undefined, undefined);
     expect(await errorOf(loading.run())).toMatchObject({ code: "backends_overloaded", status: 503 });
     const cooling = rig({ models: { big: ["a"] }, steps: { a: ["x"] } });
     cooling.states.get("a")!.begin(0)?.end({ kind: "backpressure", status: 429, retryAfterMs: 7000 });
@@ -213,7 +213,7 @@ describe("who is not asked", () => {
     });
     const begin = states.get("a")!.begin;
     states.get("a")!.begin = (now, force) => {
-      states.get("b")!.observe(down, undefined, undefined);
+      states.get("b")!.backend.observe(down, undefined, undefined);
       return begin(now, force);
     };
     const opened = await run();
@@ -278,7 +278,7 @@ test.each([
 test("an error that is no AttemptFailure is a failure of that attempt, and frees its slot", async () => {
   const { run, states } = rig({ models: { big: ["a"] }, steps: { a: [undefined as unknown as Step] } });
   expect(await errorOf(run())).toMatchObject({ code: "upstream_failed" });
-  expect(states.get("a")!.inFlight).toBe(0);
+  expect(states.get("a")!.backend.inFlight).toBe(0);
 });
 
 describe("a reply that the policy keeps from the client", () => {
@@ -331,6 +331,6 @@ describe("a reply that the policy keeps from the client", () => {
     const { run, states } = rig({ models, steps: { ...steps, a: [reject] } });
     for (let i = 0; i < 20; i++) await errorOf(run());
     expect(states.get("a")!.breaker).toBe("closed");
-    expect(states.get("a")!.inFlight).toBe(0);
+    expect(states.get("a")!.backend.inFlight).toBe(0);
   });
 });

@@ -1,4 +1,5 @@
 import type { Outcome } from "@signalbox/protocol";
+import type { BreakerState } from "./breaker.ts";
 
 /** The last thing that was learned about a backend's readiness. */
 export interface Health {
@@ -16,8 +17,20 @@ export interface EngineLoad {
   readonly slots?: number;
 }
 
-/** Why a backend is not taken now: said in a few words in the decision's reasons. */
-export type Unfit = "down" | "loading" | "breaker_open" | "cooling_down" | "full" | "recovering";
+/** What an operator can set by hand: see `OwnedBackendState.setOverride`. */
+export const overrides = ["drain", "open", "close"] as const;
+export type Override = (typeof overrides)[number];
+
+/** Why a deployment is not taken now: said in a few words in the decision's reasons. */
+export type Unfit =
+  | "draining"
+  | "opened_by_hand"
+  | "down"
+  | "loading"
+  | "breaker_open"
+  | "cooling_down"
+  | "full"
+  | "recovering";
 
 /** An attempt under way. `end` is called exactly once, with the one outcome. */
 export interface Permit {
@@ -29,7 +42,7 @@ export interface Permit {
   end(outcome: Outcome): void;
 }
 
-/** One backend as the router sees it while it runs: health, breaker, load. The only mutable thing in the router. */
+/** One backend as the router sees it while it runs: what all its models share. */
 export interface BackendState {
   readonly name: string;
   readonly maxConcurrent: number;
@@ -38,16 +51,30 @@ export interface BackendState {
   readonly load: EngineLoad | undefined;
   /** Models loaded in memory; undefined where the kind cannot tell. */
   readonly warm: ReadonlySet<string> | undefined;
-  readonly breaker: "closed" | "open" | "half_open";
+  /** Set by hand; undefined = the backend is left to itself. */
+  readonly override: Override | undefined;
+  /** Of all its deployments the one that lets least through. */
+  readonly breaker: BreakerState;
+  observe(health: Omit<Health, "since">, load: EngineLoad | undefined, warm: ReadonlySet<string> | undefined): void;
+  /** Load that came with an ordinary reply. */
+  observeLoad(load: EngineLoad): void;
+}
+
+/** One model on one backend while it runs: may it be tried? Beside `BackendState` the only mutable thing in the router. */
+export interface DeploymentState {
+  readonly backend: BackendState;
+  /** The name that the backend knows. */
+  readonly model: string;
+  /** Its own, or the one of the backend's address where that lets less through. */
+  readonly breaker: BreakerState;
   /** Milliseconds of the injected clock until which it is cooling down after 429/503; 0 = not. */
   readonly coolingUntil: number;
+  /** Its last word was 429 or 503. */
+  readonly strained: boolean;
   /** Undefined = may be tried now. No side effect. Under 1 microsecond when all is well. */
   unfit(now: number): Unfit | undefined;
   /** Milliseconds until it may be worth a try, for Retry-After; 0 = now. */
   retryInMs(now: number): number;
   /** Takes a slot (and, half-open, the probe's place). Undefined when it no longer may, or `force` is not set and it is unfit. */
   begin(now: number, force?: boolean): Permit | undefined;
-  observe(health: Omit<Health, "since">, load: EngineLoad | undefined, warm: ReadonlySet<string> | undefined): void;
-  /** Load that came with an ordinary reply. */
-  observeLoad(load: EngineLoad): void;
 }

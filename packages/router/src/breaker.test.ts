@@ -1,7 +1,7 @@
 import type { Outcome } from "@signalbox/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Breaker, type BreakerOptions, breakerDefaults, type Ticket } from "./breaker.ts";
+import { Breaker, type BreakerOptions, breakerDefaults, type Ticket, worseOf } from "./breaker.ts";
 
 const ok: Outcome = { kind: "ok" };
 const failed: Outcome = { kind: "failed", cause: "connect" };
@@ -250,6 +250,144 @@ describe("slow start", () => {
     end(begin(), ok);
     expect(admitted(ok)).toBe(2);
   });
+});
+
+describe("by hand", () => {
+  test("a tripped breaker waits for ever, and `hasten` makes a probe due", () => {
+    const { breaker, begin, end, clock, moves, admitted } = setUp();
+    breaker.trip();
+    clock.now += 1e9;
+    expect(breaker.state).toBe("open");
+    expect(breaker.announced).toBe("open");
+    expect(begin()).toBeUndefined();
+    breaker.hasten(clock.now);
+    expect(breaker.state).toBe("half_open");
+    expect(breaker.announced).toBe("open");
+    const probe = begin();
+    expect(breaker.announced).toBe("half_open");
+    end(probe, ok);
+    expect(moves).toEqual(["closed>open", "open>half_open", "half_open>closed"]);
+    expect(admitted(ok)).toBe(2);
+  });
+
+  test("a tripped breaker waits anew when its first probe fails", () => {
+    const { breaker, begin, end, clock } = setUp();
+    breaker.trip();
+    breaker.hasten(clock.now);
+    end(begin(), failed);
+    expect(breaker.retryInMs(clock.now)).toBe(1000);
+  });
+
+  test("tripping a half-open breaker ends its probe: neither its success nor its failure counts", () => {
+    for (const outcome of [ok, failed]) {
+      const { breaker, begin, end, open, clock } = setUp();
+      open();
+      clock.now += 1000;
+      const probe = begin();
+      breaker.trip();
+      end(probe, outcome);
+      expect(breaker.state).toBe("open");
+      expect(breaker.retryInMs(clock.now)).toBe(Number.POSITIVE_INFINITY);
+      breaker.hasten(clock.now);
+      expect(begin()).toBeDefined();
+    }
+  });
+
+  test("tripping gives the forced try back", () => {
+    const { breaker, begin, end, open } = setUp();
+    open();
+    end(begin(true), failed);
+    expect(begin(true)).toBeUndefined();
+    breaker.trip();
+    expect(begin(true)).toBeDefined();
+  });
+
+  test("a reset breaker is closed, and forgets failures in a row", () => {
+    const { breaker, attempt, moves } = setUp();
+    attempt(failed);
+    attempt(failed);
+    breaker.reset();
+    attempt(failed);
+    attempt(failed);
+    expect(breaker.state).toBe("closed");
+    attempt(failed);
+    expect(moves).toEqual(["closed>open"]);
+  });
+
+  test("a reset breaker forgets the window", () => {
+    const { breaker, attempt } = setUp();
+    for (let round = 0; round < 4; round++) for (const outcome of [failed, ok]) attempt(outcome);
+    breaker.reset();
+    for (const outcome of [ok, failed]) attempt(outcome);
+    expect(breaker.state).toBe("closed");
+  });
+
+  test("a reset breaker forgets how long it waited, and starts at full speed", () => {
+    const { breaker, begin, end, open, clock, moves } = setUp();
+    open();
+    for (const waitMs of [1000, 2000, 4000]) {
+      clock.now += waitMs;
+      end(begin(), failed);
+    }
+    breaker.reset();
+    expect(breaker.state).toBe("closed");
+    expect(breaker.retryInMs(clock.now)).toBe(0);
+    expect(moves.at(-1)).toBe("open>closed");
+    for (let attempts = 0; attempts < 100; attempts++) expect(begin()).toBeDefined();
+    open();
+    expect(breaker.retryInMs(clock.now)).toBe(1000);
+  });
+
+  test("a reset ends a slow start and a probe; what began before says nothing", () => {
+    const { breaker, begin, end, open, clock } = setUp();
+    const old = [begin(), begin(), begin()];
+    open();
+    clock.now += 1000;
+    const probe = begin();
+    breaker.reset();
+    end(probe, failed);
+    for (const ticket of old) end(ticket, failed);
+    expect(breaker.state).toBe("closed");
+    open();
+    clock.now += 1000;
+    end(begin(), ok);
+    breaker.reset();
+    for (let attempts = 0; attempts < 100; attempts++) expect(begin()).toBeDefined();
+  });
+
+  test("resetting a closed breaker is no move", () => {
+    const { breaker, moves } = setUp();
+    breaker.reset();
+    expect(moves).toEqual([]);
+  });
+});
+
+test("asking whether it admits takes nothing, and tells what `begin` would do", () => {
+  const { breaker, begin, end, open, clock } = setUp();
+  const admits = () => [breaker.admits(clock.now), breaker.admits(clock.now, true)];
+  expect(admits()).toEqual([true, true]);
+  open();
+  expect(admits()).toEqual([false, true]);
+  expect(admits()).toEqual([false, true]);
+  const forced = begin(true);
+  expect(admits()).toEqual([false, false]);
+  end(forced, failed);
+  expect(admits()).toEqual([false, false]);
+  clock.now += 2000;
+  expect(admits()).toEqual([true, true]);
+  end(begin(), ok);
+  begin();
+  begin();
+  expect(admits()).toEqual([false, false]);
+});
+
+test("of two breakers on one way the stricter one decides", () => {
+  const states = ["closed", "half_open", "open"] as const;
+  expect(states.map((one) => states.map((other) => worseOf(one, other)))).toEqual([
+    ["closed", "half_open", "open"],
+    ["half_open", "half_open", "open"],
+    ["open", "open", "open"],
+  ]);
 });
 
 test("whatever happens, an open breaker has at most one attempt of its own and comes back when the backend does", () => {

@@ -61,6 +61,13 @@ const BUCKETS = 10;
 /** opossum's own reset timer must never fire: the injected clock decides when a probe is due. It is the longest timer there is. */
 const NEVER_MS = 2 ** 31 - 1;
 
+const severity: Readonly<Record<BreakerState, number>> = { closed: 0, half_open: 1, open: 2 };
+
+/** Of two breakers in a row on one way, the one that says what may pass. */
+export function worseOf(one: BreakerState, other: BreakerState): BreakerState {
+  return severity[one] >= severity[other] ? one : other;
+}
+
 /**
  * A circuit breaker for replies that take minutes: opossum holds the state and the rolling window; what counts, when to
  * probe and how traffic comes back is decided here, on the injected clock and at the end of each reply.
@@ -71,7 +78,6 @@ export class Breaker {
   readonly #circuit: CircuitBreaker;
   readonly #window = new EventEmitter();
   #bucketEndsAt = 0;
-  #maxConcurrent: number;
   #epoch = 0;
   #consecutive = 0;
   /** Failed probes and openings since the last full recovery. */
@@ -89,7 +95,6 @@ export class Breaker {
   constructor(options: BreakerOptions) {
     this.#options = options;
     this.#settings = { ...breakerDefaults, ...definedOnly(options) };
-    this.#maxConcurrent = options.maxConcurrent;
     this.#circuit = new CircuitBreaker(async () => {}, {
       name: options.name,
       timeout: false,
@@ -105,6 +110,11 @@ export class Breaker {
   get state(): BreakerState {
     if (this.#circuit.closed) return "closed";
     return this.#options.now() >= this.#openUntil ? "half_open" : "open";
+  }
+
+  /** The state that was told last: half-open from the first probe on, while `state` is from the end of the wait. */
+  get announced(): BreakerState {
+    return this.#announced;
   }
 
   /** Why no attempt may begin now; undefined = one may. */
@@ -127,13 +137,19 @@ export class Breaker {
   }
 
   /**
-   * Undefined when no attempt may begin. `force` begins one before the wait is over: at most once between two probes, and
-   * never beside a running one, so that an outage sees no more tries than it has waits.
+   * Would `begin` give a ticket? `force` = even before the wait is over: at most once between two probes, and never beside
+   * a running one, so that an outage sees no more tries than it has waits.
    */
+  admits(now: number, force = false): boolean {
+    const refused = this.refuses(now);
+    return refused === undefined || (force && this.#mayForce(refused));
+  }
+
+  /** Undefined when no attempt may begin; see `admits`. */
   begin(now: number, force = false): Ticket | undefined {
     const refused = this.refuses(now);
-    const early = refused === "breaker_open" && force && this.#probe === undefined && !this.#forcedThisStep;
-    if (refused !== undefined && !early) return undefined;
+    const early = refused !== undefined;
+    if (early && !(force && this.#mayForce(refused))) return undefined;
     const closed = this.#circuit.closed;
     const ramp = closed && this.#rampLimit !== Number.POSITIVE_INFINITY;
     const ticket: Ticket = { epoch: this.#epoch, ramp, forced: early, aliveAt: now, delivered: false };
@@ -169,8 +185,23 @@ export class Breaker {
     this.#openUntil = Math.min(this.#openUntil, now);
   }
 
-  setMaxConcurrent(maxConcurrent: number): void {
-    this.#maxConcurrent = maxConcurrent;
+  /** Opens it until `hasten` or `reset`. What is under way says nothing to it any more. */
+  trip(): void {
+    this.#epoch++;
+    this.#probe = undefined;
+    this.#forcedThisStep = false;
+    this.#circuit.open();
+    this.#openUntil = Number.POSITIVE_INFINITY;
+    this.#announce("open");
+  }
+
+  /** Closes it and forgets everything: failures, waits, the slow start. What is under way says nothing to it any more. */
+  reset(): void {
+    this.#epoch++;
+    this.#consecutive = 0;
+    this.#step = 0;
+    this.#rampLimit = Number.POSITIVE_INFINITY;
+    this.#close();
   }
 
   /** Gives back opossum's timer and listeners. */
@@ -209,6 +240,10 @@ export class Breaker {
     if (this.#shouldOpen()) this.#open(now);
   }
 
+  #mayForce(refused: "breaker_open" | "recovering"): boolean {
+    return refused === "breaker_open" && this.#probe === undefined && !this.#forcedThisStep;
+  }
+
   #shouldOpen(): boolean {
     if (this.#consecutive >= this.#settings.consecutiveFailures) return true;
     const { fires, failures } = this.#circuit.stats;
@@ -232,14 +267,18 @@ export class Breaker {
   }
 
   #recover(now: number): void {
-    this.#circuit.close();
-    this.#probe = undefined;
-    // What failed before the outage ended must not count against the recovered backend.
-    for (let bucket = 0; bucket < BUCKETS; bucket++) this.#window.emit("rotate");
     this.#rampInFlight = 0;
     // The probe was the 1 of 1, 2, 4, ...
     this.#rampLimit = 1;
     this.#doubleRamp(now);
+    this.#close();
+  }
+
+  #close(): void {
+    this.#probe = undefined;
+    this.#circuit.close();
+    // What failed before must not count against the recovered backend.
+    for (let bucket = 0; bucket < BUCKETS; bucket++) this.#window.emit("rotate");
     this.#announce("closed");
   }
 
@@ -247,7 +286,7 @@ export class Breaker {
     this.#rampLimit *= 2;
     this.#rampSuccesses = 0;
     this.#rampSince = now;
-    if (this.#rampLimit < this.#maxConcurrent && this.#rampLimit < 1024) return;
+    if (this.#rampLimit < this.#options.maxConcurrent && this.#rampLimit < 1024) return;
     this.#rampLimit = Number.POSITIVE_INFINITY;
     this.#step = 0;
   }

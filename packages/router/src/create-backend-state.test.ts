@@ -9,23 +9,25 @@ const busy = (retryAfterMs?: number): Outcome => ({ kind: "backpressure", status
 function setUp(options: Partial<BackendStateOptions> = {}) {
   const clock = { now: 50_000 };
   const moves: string[] = [];
-  const state = createBackendState({
+  const backend = createBackendState({
     name: "edge",
     maxConcurrent: 4,
     now: () => clock.now,
     random: () => 0.5,
-    onBreakerChange: (backend, from, to) => moves.push(`${backend} ${from}>${to}`),
+    onBreakerChange: ({ backend, model, from, to }) => moves.push(`${backend}/${model} ${from}>${to}`),
     ...options,
   });
+  const state = backend.deployment("m");
   const attempt = (outcome: Outcome, force = false) => {
     const permit = state.begin(clock.now, force);
     permit?.end(outcome);
     return permit !== undefined;
   };
   const probe = (status: "ready" | "loading" | "down") =>
-    state.observe({ status, reason: "probe" }, undefined, undefined);
+    backend.observe({ status, reason: "probe" }, undefined, undefined);
   return {
     clock,
+    backend,
     state,
     attempt,
     probe,
@@ -51,7 +53,7 @@ describe("max_concurrent", () => {
     expect(wait()).toBeGreaterThan(0);
     permits[0]!.end({ kind: "client_gone" });
     expect(unfit()).toBeUndefined();
-    expect(state.inFlight).toBe(3);
+    expect(state.backend.inFlight).toBe(3);
   });
 
   test("an outcome that is told twice frees one slot", () => {
@@ -60,16 +62,7 @@ describe("max_concurrent", () => {
     state.begin(clock.now);
     permit.end(ok);
     permit.end(ok);
-    expect(state.inFlight).toBe(1);
-  });
-
-  test("a reload changes the limit and keeps what is in flight", () => {
-    const { state, unfit, clock } = setUp();
-    state.begin(clock.now);
-    state.begin(clock.now);
-    state.setMaxConcurrent(2);
-    expect(unfit()).toBe("full");
-    expect(state.inFlight).toBe(2);
+    expect(state.backend.inFlight).toBe(1);
   });
 
   test("the wait for a slot follows how long replies take", () => {
@@ -193,14 +186,14 @@ describe("health", () => {
     expect(attempt(ok)).toBe(false);
     expect(attempt(ok, true)).toBe(true);
     expect(unfit()).toBeUndefined();
-    expect(state.health).toMatchObject({ status: "ready", reason: "answered a request" });
+    expect(state.backend.health).toMatchObject({ status: "ready", reason: "answered a request" });
   });
 
   test("busy is not down, and not ready either", () => {
     const { state, probe, attempt } = setUp();
     probe("loading");
     attempt(busy(1000), true);
-    expect(state.health.status).toBe("loading");
+    expect(state.backend.health.status).toBe("loading");
   });
 
   test("tells since when", () => {
@@ -208,17 +201,17 @@ describe("health", () => {
     probe("ready");
     clock.now += 700;
     probe("ready");
-    expect(state.health.since).toBe(50_000);
+    expect(state.backend.health.since).toBe(50_000);
     probe("loading");
-    expect(state.health.since).toBe(50_700);
+    expect(state.backend.health.since).toBe(50_700);
   });
 
   test("load from replies completes the load from probes", () => {
     const { state } = setUp();
-    state.observe({ status: "ready", reason: "" }, { running: 3, slots: 8 }, new Set(["m"]));
-    state.observeLoad({ running: 4, kvUse: 0.5 });
-    expect(state.load).toEqual({ running: 4, slots: 8, kvUse: 0.5 });
-    expect(state.warm).toEqual(new Set(["m"]));
+    state.backend.observe({ status: "ready", reason: "" }, { running: 3, slots: 8 }, new Set(["m"]));
+    state.backend.observeLoad({ running: 4, kvUse: 0.5 });
+    expect(state.backend.load).toEqual({ running: 4, slots: 8, kvUse: 0.5 });
+    expect(state.backend.warm).toEqual(new Set(["m"]));
   });
 });
 
@@ -231,7 +224,7 @@ describe("breaker", () => {
     clock.now += 1000;
     expect(state.breaker).toBe("half_open");
     attempt(ok);
-    expect(moves).toEqual(["edge closed>open", "edge open>half_open", "edge half_open>closed"]);
+    expect(moves).toEqual(["edge/m closed>open", "edge/m open>half_open", "edge/m half_open>closed"]);
   });
 
   test("recovers slowly", () => {

@@ -1,11 +1,20 @@
 import type { Outcome } from "@signalbox/protocol";
-import type { BackendState, EngineLoad, Health, Permit, Unfit } from "./backend-state.ts";
-import { Breaker, type BreakerSettings, type BreakerState, type Ticket } from "./breaker.ts";
+import type { BackendState, DeploymentState, EngineLoad, Health, Override } from "./backend-state.ts";
+import { Breaker, type BreakerSettings, type BreakerState, worseOf } from "./breaker.ts";
+import { LiveDeploymentState, type SharedState } from "./deployment-state.ts";
+
+/** A deployment's breaker, its own or the one of the backend's address, has moved. */
+export interface BreakerChange {
+  readonly backend: string;
+  readonly model: string;
+  readonly from: BreakerState;
+  readonly to: BreakerState;
+}
 
 /** How a backend is judged. Times in milliseconds. */
 export interface BackendStateOptions {
   readonly name: string;
-  /** Attempts under way at once; Infinity = no limit. */
+  /** Attempts under way at once, all models together; Infinity = no limit. */
   readonly maxConcurrent: number;
   /** Milliseconds, never going back. */
   now(): number;
@@ -22,99 +31,95 @@ export interface BackendStateOptions {
   readonly trustMs?: number;
   /** Time between two probes: when a backend that is down may be worth another look. 5000 unless told. */
   readonly probeIntervalMs?: number;
-  onBreakerChange?(backend: string, from: BreakerState, to: BreakerState): void;
+  onBreakerChange?(change: BreakerChange): void;
 }
 
 /** The owner's view of a backend's state: what others only read, it also adjusts and ends. */
 export interface OwnedBackendState extends BackendState {
-  /** For a reload: what is in flight and what was learned stays. */
-  setMaxConcurrent(maxConcurrent: number): void;
-  /** Gives back what the breaker holds; the state is not used afterwards. */
+  /** In the order in which they were first asked for. */
+  readonly deployments: Iterable<DeploymentState>;
+  /** The state of a model on this backend: always the same one until `retain` drops it. */
+  deployment(model: string): DeploymentState;
+  /** For a reload: drops every model that is not among these. */
+  retain(models: ReadonlySet<string>): void;
+  /**
+   * By hand, over all evidence. `drain`: nothing new, what is under way goes on. `open`: the breakers are open. `close`:
+   * they are closed, what they knew is forgotten and failures do not count. Undefined gives control back: after `open` with
+   * one probe and a slow start, as after an outage.
+   */
+  setOverride(override: Override | undefined): void;
+  /** Gives back what the breakers hold; the state is not used afterwards. */
   close(): void;
 }
 
-/** Reasons that panic mode may overrule; the others mean "alive, but not now". */
-const forcible: ReadonlySet<Unfit> = new Set<Unfit>(["down", "loading", "breaker_open"]);
-
-/** A backend of which nothing is known yet: health unknown, breaker closed, nothing in flight. Holds no referenced timer. */
+/** A backend of which nothing is known yet: health unknown, nothing in flight, no model. Holds no referenced timer. */
 export function createBackendState(options: BackendStateOptions): OwnedBackendState {
   return new LiveBackendState(options);
 }
 
-class LiveBackendState implements OwnedBackendState {
+class LiveBackendState implements OwnedBackendState, SharedState {
   readonly name: string;
-  maxConcurrent: number;
+  readonly maxConcurrent: number;
+  readonly options: BackendStateOptions;
+  readonly reach: Breaker;
   inFlight = 0;
   health: Health;
   load: EngineLoad | undefined;
   warm: ReadonlySet<string> | undefined;
-  coolingUntil = 0;
-  readonly #options: BackendStateOptions;
-  readonly #breaker: Breaker;
-  #cooldownMs = 0;
+  override: Override | undefined;
+  replyMs = 1000;
+  readonly #deployments = new Map<string, LiveDeploymentState>();
   #aliveAt = Number.NEGATIVE_INFINITY;
   #failedAt = Number.NEGATIVE_INFINITY;
-  /** Moving average of how long a good reply takes. */
-  #replyMs = 1000;
 
   constructor(options: BackendStateOptions) {
-    this.#options = options;
+    this.options = options;
     this.name = options.name;
     this.maxConcurrent = options.maxConcurrent;
     this.health = { status: "unknown", reason: "not probed yet", since: options.now() };
-    this.#breaker = new Breaker({
+    this.reach = new Breaker({
       ...options.breaker,
       name: options.name,
       maxConcurrent: options.maxConcurrent,
       now: options.now,
       random: options.random,
-      onChange: (from, to) => options.onBreakerChange?.(options.name, from, to),
+      onChange: () => {
+        for (const deployment of this.#deployments.values()) deployment.announce();
+      },
     });
   }
 
+  get deployments(): Iterable<DeploymentState> {
+    return this.#deployments.values();
+  }
+
   get breaker(): BreakerState {
-    return this.#breaker.state;
+    let worst = this.reach.state;
+    for (const { breaker } of this.#deployments.values()) worst = worseOf(worst, breaker);
+    return worst;
   }
 
-  unfit(now: number): Unfit | undefined {
-    const { status } = this.health;
-    if (status === "down" || status === "loading") return status;
-    const refused = this.#breaker.refuses(now);
-    if (refused !== undefined) return refused;
-    if (this.coolingUntil > now) return "cooling_down";
-    return this.inFlight >= this.maxConcurrent ? "full" : undefined;
-  }
-
-  retryInMs(now: number): number {
-    const why = this.unfit(now);
-    if (why === undefined) return 0;
-    const cooling = Math.max(0, this.coolingUntil - now);
-    const breaker = this.#breaker.retryInMs(now);
-    if (why === "down" || why === "loading") return Math.max(cooling, breaker, this.#options.probeIntervalMs ?? 5000);
-    if (why === "full" || why === "recovering") {
-      // Replies end evenly spread: the next one of n ends after about an n-th of a reply's time.
-      const nextSlot = this.#replyMs / Math.max(1, Math.min(this.inFlight, this.maxConcurrent));
-      return Math.max(cooling, Math.min(30_000, Math.max(100, nextSlot)));
+  deployment(model: string): DeploymentState {
+    let state = this.#deployments.get(model);
+    if (state === undefined) {
+      state = new LiveDeploymentState(this, model);
+      this.#deployments.set(model, state);
     }
-    return Math.max(cooling, breaker);
+    return state;
   }
 
-  begin(now: number, force = false): Permit | undefined {
-    const why = this.unfit(now);
-    if (why !== undefined) {
-      if (!force || !forcible.has(why)) return undefined;
-      if (this.coolingUntil > now || this.inFlight >= this.maxConcurrent) return undefined;
+  retain(models: ReadonlySet<string>): void {
+    for (const [model, state] of this.#deployments) {
+      if (models.has(model)) continue;
+      state.close();
+      this.#deployments.delete(model);
     }
-    const ticket = this.#breaker.begin(now, force);
-    if (ticket === undefined) return undefined;
-    this.inFlight++;
-    return new LivePermit(this, ticket, now);
   }
 
   observe(health: Omit<Health, "since">, load: EngineLoad | undefined, warm: ReadonlySet<string> | undefined): void {
-    const now = this.#options.now();
+    const now = this.options.now();
     if (health.status === "down" && this.#deliversAt(now)) return;
-    if (health.status === "ready" && this.health.status === "down") this.#breaker.hasten(now);
+    if (health.status === "ready" && this.health.status === "down") this.#hasten(now);
     this.#setHealth(health.status, health.reason, now);
     this.load = load;
     this.warm = warm;
@@ -124,31 +129,48 @@ class LiveBackendState implements OwnedBackendState {
     this.load = { ...this.load, ...load };
   }
 
-  setMaxConcurrent(maxConcurrent: number): void {
-    this.maxConcurrent = maxConcurrent;
-    this.#breaker.setMaxConcurrent(maxConcurrent);
+  setOverride(override: Override | undefined): void {
+    const before = this.override;
+    if (override === before) return;
+    this.override = override;
+    if (override === "open") this.reach.trip();
+    else if (override === "close") this.#forget();
+    else if (before === "open") this.reach.hasten(this.options.now());
   }
 
   close(): void {
-    this.#breaker.close();
+    this.retain(new Set());
+    this.reach.close();
   }
 
-  alive(ticket: Ticket, now: number): void {
+  enter(): void {
+    this.inFlight++;
+  }
+
+  alive(now: number): void {
     this.#aliveAt = now;
-    this.#breaker.alive(ticket, now);
   }
 
-  settle(ticket: Ticket, began: number, outcome: Outcome): void {
-    const now = this.#options.now();
+  leave(outcome: Outcome, tookMs: number, now: number): void {
     this.inFlight--;
-    this.#breaker.end(ticket, outcome, now);
-    if (outcome.kind === "backpressure") this.#coolDown(outcome.retryAfterMs, now);
-    if (outcome.kind === "failed") this.#failedAt = now;
+    // An answer that is an error is one model's matter, and the probe is asked about the backend.
+    const answered = outcome.kind === "failed" && (outcome.cause === "server_error" || outcome.cause === "malformed");
+    if (outcome.kind === "failed" && !answered) this.#failedAt = now;
     if (outcome.kind === "ok" || outcome.kind === "caller_error") this.#aliveAt = now;
     if (outcome.kind !== "ok") return;
-    this.#cooldownMs = 0;
-    this.#replyMs += (now - began - this.#replyMs) / 8;
+    this.replyMs += (tookMs - this.replyMs) / 8;
     if (this.health.status !== "ready") this.#setHealth("ready", "answered a request", now);
+  }
+
+  #forget(): void {
+    this.reach.reset();
+    for (const deployment of this.#deployments.values()) deployment.forget();
+  }
+
+  #hasten(now: number): void {
+    if (this.override === "open") return;
+    this.reach.hasten(now);
+    for (const deployment of this.#deployments.values()) deployment.hasten(now);
   }
 
   #setHealth(status: Health["status"], reason: string, now: number): void {
@@ -156,43 +178,6 @@ class LiveBackendState implements OwnedBackendState {
   }
 
   #deliversAt(now: number): boolean {
-    return this.#aliveAt > this.#failedAt && now - this.#aliveAt <= (this.#options.trustMs ?? 10_000);
-  }
-
-  #coolDown(retryAfterMs: number | undefined, now: number): void {
-    if (retryAfterMs !== undefined) {
-      const believed = Math.min(Math.max(0, retryAfterMs), this.#options.maxRetryAfterMs ?? 300_000);
-      this.coolingUntil = Math.max(this.coolingUntil, now + believed);
-      return;
-    }
-    // Attempts that ran side by side say the same thing at once: one step for all of them.
-    if (this.coolingUntil > now) return;
-    const { cooldownMs = 1000, maxCooldownMs = 30_000 } = this.#options;
-    this.#cooldownMs = this.#cooldownMs === 0 ? cooldownMs : Math.min(this.#cooldownMs * 2, maxCooldownMs);
-    this.coolingUntil = now + this.#cooldownMs;
-  }
-}
-
-class LivePermit implements Permit {
-  readonly #state: LiveBackendState;
-  readonly #ticket: Ticket;
-  readonly #began: number;
-  #ended = false;
-
-  constructor(state: LiveBackendState, ticket: Ticket, began: number) {
-    this.#state = state;
-    this.#ticket = ticket;
-    this.#began = began;
-  }
-
-  alive(now: number): void {
-    this.#state.alive(this.#ticket, now);
-  }
-
-  end(outcome: Outcome): void {
-    // A second outcome would free a slot that is not held.
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#state.settle(this.#ticket, this.#began, outcome);
+    return this.#aliveAt > this.#failedAt && now - this.#aliveAt <= (this.options.trustMs ?? 10_000);
   }
 }

@@ -2,12 +2,26 @@
 
 export { type AttemptEnd, AttemptFailure, classifyOutcome } from "./attempt-failure.ts";
 export { AllAttemptsFailed, type AttemptEffects, attemptLoop, type Opened } from "./attempt-loop.ts";
-export type { BackendState, EngineLoad, Health, Permit, Unfit } from "./backend-state.ts";
+export {
+  type BackendState,
+  type DeploymentState,
+  type EngineLoad,
+  type Health,
+  type Override,
+  overrides,
+  type Permit,
+  type Unfit,
+} from "./backend-state.ts";
 export { type BreakerSettings, type BreakerState, breakerDefaults } from "./breaker.ts";
 export { busyness } from "./busyness.ts";
 export { type Assessment, type Conversation, classify, defaultThresholds, type Thresholds } from "./classifier.ts";
 export { describeMatch, matches } from "./conditions.ts";
-export { type BackendStateOptions, createBackendState, type OwnedBackendState } from "./create-backend-state.ts";
+export {
+  type BackendStateOptions,
+  type BreakerChange,
+  createBackendState,
+  type OwnedBackendState,
+} from "./create-backend-state.ts";
 export { type DeadRule, findDeadRules, type RuleKnowledge } from "./dead-rules.ts";
 export { autoModel, chainOf, type Decision, decide, usableModels } from "./decide.ts";
 export { estimateTokens } from "./estimate-tokens.ts";
@@ -26,7 +40,7 @@ export {
   type Rule,
 } from "./policy.ts";
 export { createRetryBudget, type RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
-export { candidatesFor, type Refusal, type Selection, soonestRetryMs } from "./select.ts";
+export { candidatesFor, type Refusal, type Selection } from "./select.ts";
 export { isStrategyName, type StrategyName, strategies, strategyNames } from "./strategies.ts";
 export type { Candidate, Strategy, StrategyContext } from "./strategy.ts";
 export type { AttemptPlan, AttemptRecord, Choice } from "./walk.ts";

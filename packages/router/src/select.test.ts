@@ -1,30 +1,34 @@
 import { expect, test } from "vitest";
-import type { BackendState } from "./backend-state.ts";
+import type { DeploymentState } from "./backend-state.ts";
 import { createBackendState } from "./create-backend-state.ts";
 import type { Model } from "./policy.ts";
-import { candidatesFor, soonestRetryMs } from "./select.ts";
+import { candidatesFor } from "./select.ts";
 import { testDeployment } from "./test-deployment.ts";
 
-type Condition = "ready" | "down" | "loading" | "broken" | "full" | "cooling";
+type Condition = "draining" | "opened" | "ready" | "down" | "loading" | "broken" | "full" | "cooling";
 
-function setUp(conditions: Record<string, Condition>, extra: string[] = []) {
-  const states = new Map<string, BackendState>();
+function setUp(conditions: Record<string, Condition>) {
+  const states = new Map<string, DeploymentState>();
   for (const [name, condition] of Object.entries(conditions)) {
-    const state = createBackendState({ name, maxConcurrent: 3, now: () => 0, random: () => 0.5 });
+    const backend = createBackendState({ name, maxConcurrent: 3, now: () => 0, random: () => 0.5 });
+    const state = backend.deployment("m");
     if (condition === "down" || condition === "loading") {
-      state.observe({ status: condition, reason: "probe" }, undefined, undefined);
+      backend.observe({ status: condition, reason: "probe" }, undefined, undefined);
     }
     if (condition === "broken") {
       for (let round = 0; round < 3; round++) state.begin(0)!.end({ kind: "failed", cause: "connect" });
     }
+    if (condition === "draining" || condition === "opened") {
+      backend.setOverride(condition === "opened" ? "open" : "drain");
+    }
     if (condition === "full") for (let round = 0; round < 3; round++) state.begin(0);
     if (condition === "cooling") state.begin(0)!.end({ kind: "backpressure", status: 429, retryAfterMs: 7000 });
-    states.set(name, state);
+    states.set(`${name}/m`, state);
   }
   const model: Model = {
     name: "small",
     aliases: [],
-    deployments: [...states.keys(), ...extra].map((backend) => testDeployment(backend, "m")),
+    deployments: Object.keys(conditions).map((backend) => testDeployment(backend, "m")),
     strategy: "ordered",
     context: undefined,
     capabilities: {},
@@ -68,20 +72,19 @@ test("a model's only backend may be tried when it is down", () => {
   expect(setUp({ a: "down" }).panic).toEqual(["a"]);
 });
 
-test("a deployment on a backend that is gone is refused, not tried", () => {
-  const { fit, panic, refused } = setUp({ a: "ready" }, ["gone"]);
-  expect(fit).toEqual(["a"]);
-  expect(panic).toEqual([]);
-  expect(refused).toEqual({ gone: "down" });
-});
-
 test("asking reserves nothing", () => {
   const { states } = setUp({ a: "ready" });
-  expect(states.get("a")!.inFlight).toBe(0);
+  expect(states.get("a/m")!.backend.inFlight).toBe(0);
 });
 
-test("Retry-After is the soonest of the refused", () => {
-  const { states, selection } = setUp({ a: "cooling", b: "broken", c: "down" });
-  expect(soonestRetryMs(selection.refused, states, 0)).toBe(1000);
-  expect(soonestRetryMs([], states, 0)).toBeUndefined();
+test("what is held by hand is refused and never forced", () => {
+  const { fit, panic, refused } = setUp({ a: "draining", b: "opened" });
+  expect(fit).toEqual([]);
+  expect(panic).toEqual([]);
+  expect(refused).toEqual({ a: "draining", b: "opened_by_hand" });
+});
+
+test("what is held by hand is not counted: the others panic by their own number", () => {
+  expect(setUp({ a: "draining", b: "opened", c: "down" }).panic).toEqual(["c"]);
+  expect(setUp({ a: "draining", b: "ready", c: "down" }).panic).toEqual([]);
 });

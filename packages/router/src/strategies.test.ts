@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { BackendState } from "./backend-state.ts";
 import { createBackendState } from "./create-backend-state.ts";
 import { isStrategyName, strategies, strategyNames } from "./strategies.ts";
 import type { Candidate } from "./strategy.ts";
@@ -12,20 +11,24 @@ interface Spec {
   weight?: number;
   load?: { running?: number; waiting?: number; kvUse?: number; slots?: number };
   warm?: readonly string[];
+  /** Its last answer was a 503 whose pause is over. */
+  strained?: boolean;
 }
 
 function candidates(...specs: Spec[]): Candidate[] {
   return specs.map((spec, index) => {
     const name = `backend-${index}`;
-    const backend: BackendState = createBackendState({
+    const backend = createBackendState({
       name,
       maxConcurrent: spec.maxConcurrent ?? 10,
       now: () => 0,
       random: () => 0,
     });
+    const state = backend.deployment("m");
     backend.observe({ status: "ready", reason: "" }, spec.load, spec.warm && new Set(spec.warm));
-    for (let attempt = 0; attempt < (spec.inFlight ?? 0); attempt++) backend.begin(0);
-    return { deployment: testDeployment(name, "m", spec.weight), backend };
+    if (spec.strained) state.begin(0)!.end({ kind: "backpressure", status: 503, retryAfterMs: 0 });
+    for (let attempt = 0; attempt < (spec.inFlight ?? 0); attempt++) state.begin(0);
+    return { deployment: testDeployment(name, "m", spec.weight), state, backend };
   });
 }
 
@@ -134,6 +137,14 @@ describe("least_busy", () => {
   test("prefers a loaded model to an idle backend that must load it", () => {
     expect(order({ warm: [] }, { warm: ["m"], inFlight: 6 })).toBe("10");
     expect(order({ warm: [] }, { inFlight: 6 })).toBe("10");
+  });
+
+  test("prefers a busy backend to one that answered 503 last, until that answers again", () => {
+    const list = candidates({ strained: true }, { inFlight: 9 });
+    const order = () => names(strategies.least_busy(list, { turn: 0, random: () => 0 })).join("");
+    expect(order()).toBe("10");
+    list[0]!.state.begin(0)!.end({ kind: "ok" });
+    expect(order()).toBe("01");
   });
 
   test("lets equals take turns", () => {

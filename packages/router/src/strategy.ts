@@ -1,9 +1,12 @@
-import type { BackendState } from "./backend-state.ts";
+import type { BackendState, DeploymentState } from "./backend-state.ts";
 import type { Deployment } from "./policy.ts";
 
-/** A deployment that may answer, with its backend's state. */
+/** A deployment that may answer. */
 export interface Candidate {
   readonly deployment: Deployment;
+  /** What is known of the model on this backend: asked before an attempt, and told of its end. */
+  readonly state: DeploymentState;
+  /** `state.backend`: what all models of the backend share. */
   readonly backend: BackendState;
 }
 

@@ -2,7 +2,7 @@ import type { GatewayError, Outcome } from "@signalbox/protocol";
 import { expect } from "vitest";
 import { type AttemptEnd, AttemptFailure } from "./attempt-failure.ts";
 import { AllAttemptsFailed, attemptLoop, type Opened } from "./attempt-loop.ts";
-import type { OwnedBackendState } from "./create-backend-state.ts";
+import type { DeploymentState } from "./backend-state.ts";
 import { createBackendState } from "./create-backend-state.ts";
 import type { Model } from "./policy.ts";
 import { candidatesFor } from "./select.ts";
@@ -13,7 +13,8 @@ import type { AttemptPlan, Choice } from "./walk.ts";
 export type Step = string | AttemptEnd;
 
 interface Rig {
-  readonly states: ReadonlyMap<string, OwnedBackendState>;
+  /** By the name of the backend, whatever the model. */
+  readonly states: ReadonlyMap<string, DeploymentState>;
   readonly tried: string[];
   readonly slept: number[];
   readonly ended: { backend: string; outcome: Outcome }[];
@@ -38,9 +39,9 @@ export function rig({ models, steps, contexts = {}, retries = 100, maxConcurrent
   const tried: string[] = [];
   const slept: number[] = [];
   const ended: Rig["ended"] = [];
-  const states = new Map<string, OwnedBackendState>();
+  const states = new Map<string, DeploymentState>();
   for (const name of Object.keys(steps)) {
-    const state = createBackendState({ name, maxConcurrent, now: () => time, random: () => 0.5 });
+    const state = createBackendState({ name, maxConcurrent, now: () => time, random: () => 0.5 }).deployment("m");
     const begin = state.begin.bind(state);
     state.begin = (now, force) => {
       const permit = begin(now, force);
@@ -69,6 +70,9 @@ export function rig({ models, steps, contexts = {}, retries = 100, maxConcurrent
       defaults: {},
     };
   });
+  const byId = new Map(
+    chain.flatMap(({ deployments }) => deployments.map(({ id, backend }) => [id, states.get(backend)!])),
+  );
   const counts = new Map<string, number>();
   return {
     states,
@@ -85,7 +89,7 @@ export function rig({ models, steps, contexts = {}, retries = 100, maxConcurrent
             slept.push(ms);
             time += ms;
           },
-          choose: (model): Choice => candidatesFor(model, states, time),
+          choose: (model): Choice => candidatesFor(model, byId, time),
           async open({ backend: { name } }) {
             tried.push(name);
             time += 10;

@@ -64,7 +64,7 @@ const NO_EVIDENCE: Outcome = { kind: "client_gone" };
  * without delay is worth more to the client than one more try. An open breaker whose wait is over no longer speaks against it,
  * so that a backend whose probes alone are broken is found again.
  */
-function isMixed({ health, breaker }: Candidate["backend"]): boolean {
+function isMixed({ backend: { health }, state: { breaker } }: Candidate): boolean {
   return health.status !== "loading" && (health.status === "down") !== (breaker === "open");
 }
 
@@ -181,7 +181,7 @@ export class Walk {
     if (model === undefined) return false;
     const choice = this.#effects.choose(model);
     if (!this.#panic) for (const { deployment, why } of choice.refused) this.#skip(deployment.backend, model, why);
-    this.#candidates = this.#panic ? choice.panic.filter(({ backend }) => isMixed(backend)) : choice.fit;
+    this.#candidates = this.#panic ? choice.panic.filter(isMixed) : choice.fit;
     this.#index = 0;
     this.#repeated = false;
     return true;
@@ -193,10 +193,10 @@ export class Walk {
 
   /** Takes the slot of a candidate; undefined = it may not be tried now, or nobody may. */
   #begin(candidate: Candidate): Turn | undefined {
-    const { backend } = candidate;
+    const { backend, state } = candidate;
     const model = this.#plan.chain[this.#place]!;
     const now = this.#effects.now();
-    const why = this.#panic ? undefined : backend.unfit(now);
+    const why = this.#panic ? undefined : state.unfit(now);
     if (why !== undefined) {
       this.#skip(backend.name, model, why);
       return undefined;
@@ -205,7 +205,7 @@ export class Walk {
       this.#over = true;
       return undefined;
     }
-    const permit = backend.begin(now, this.#panic);
+    const permit = state.begin(now, this.#panic);
     if (permit === undefined) {
       // Why a forced one was not fit has been said.
       if (!this.#panic) this.#skip(backend.name, model, "full");

@@ -82,6 +82,17 @@ function callRow(calls: ToolCallCounts): string[] {
   return [model, dialect, String(total), `${calls.success_percent} %`, ...counts];
 }
 
+/** What differs from the rest is named: `closed, big open`. */
+function breakersOf({ override, deployments }: BackendStatus): string {
+  const held = override === null ? [] : [`${override} by hand`];
+  const told = deployments.map(({ model, breaker, cooling_down_seconds: cooling }) => {
+    return { model, word: cooling > 0 ? `${breaker}, cooling ${cooling} s` : breaker };
+  });
+  const words = new Set(told.map(({ word }) => word));
+  if (words.size < 2) return [...held, ...words].join(", ");
+  return [...held, ...told.map(({ model, word }) => `${model} ${word}`)].join("; ");
+}
+
 const backendHead = ["BACKEND", "KIND", "HEALTH", "BREAKER", "IN FLIGHT", "QUEUE", "KV", "MODELS", "ADDRESS"];
 
 function backendRow(backend: BackendStatus): string[] {
@@ -92,9 +103,7 @@ function backendRow(backend: BackendStatus): string[] {
     backend.name,
     backend.kind,
     health.status === "ready" ? "ready" : `${health.status} (${health.reason.slice(0, 40)})`,
-    backend.cooling_down_seconds > 0
-      ? `${backend.breaker}, cooling ${backend.cooling_down_seconds} s`
-      : backend.breaker,
+    breakersOf(backend),
     backend.max_concurrent === null ? String(backend.in_flight) : `${backend.in_flight}/${backend.max_concurrent}`,
     load.waiting === null ? "-" : String(load.waiting),
     load.kv_use === null ? "-" : `${Math.round(load.kv_use * 100)} %`,

@@ -156,7 +156,7 @@ test("vLLM's two ways to be full both lead to the fallback, and neither is a fai
       i % 2 === 0 ? { kind: "error_event", code: 503, times: 1 } : { kind: "status", status: 503, times: 1 },
     );
     expect(await pool.chat(true)).toMatchObject({ status: 200, content: words.fallback });
-    const { state } = pool.gateway.gateway.serving.backends.get("primary")!;
+    const state = pool.gateway.gateway.serving.backends.get("primary")!.state.deployment("big");
     expect(state.breaker).toBe("closed");
     expect(state.coolingUntil).toBeGreaterThan(0);
     await until(() => state.coolingUntil <= performance.now(), 9000, "it has cooled down");

@@ -124,7 +124,7 @@ test("F53 a trial that hangs ends at its first-token limit, and the breaker wait
   expect(beside.ms).toBeLessThan(200);
   expect(await trial).toMatchObject({ status: 200, content: words.fallback });
   expect(pool.breakerOf("primary")).toBe("open");
-  expect(stateOf(pool).retryInMs(performance.now())).toBeGreaterThan(1500);
+  expect(stateOf(pool).deployment("big").retryInMs(performance.now())).toBeGreaterThan(1500);
 });
 
 test("S6 in a total outage retries stay within the budget", async () => {

@@ -1,3 +1,4 @@
+import type { BreakerState, Override, Unfit } from "@signalbox/router";
 import type { BackendRuntime } from "../runtime/backend-runtime.ts";
 import type { Serving } from "../runtime/serving.ts";
 import { type ToolCallCounts, toolCallCounts } from "../signals/tool-call-counts.ts";
@@ -9,8 +10,18 @@ export interface BackendStatus {
   readonly address: string;
   readonly version: string | null;
   readonly health: { readonly status: string; readonly reason: string; readonly for_seconds: number };
-  readonly breaker: "closed" | "open" | "half_open";
-  readonly cooling_down_seconds: number;
+  /** Set by hand; null = left to itself. */
+  readonly override: Override | null;
+  /** Of all deployments the one that lets least through. */
+  readonly breaker: BreakerState;
+  /** The models that the config has on it, by the names that it knows. */
+  readonly deployments: readonly {
+    readonly model: string;
+    readonly breaker: BreakerState;
+    /** Why no request goes there now; null = requests may. */
+    readonly unfit: Unfit | null;
+    readonly cooling_down_seconds: number;
+  }[];
   readonly in_flight: number;
   readonly max_concurrent: number | null;
   /** What the engine says of itself; null where it says nothing. */
@@ -63,6 +74,7 @@ export function statusOf(serving: Serving, version: string, notReady: string | u
   };
 }
 
+/** The state of one backend now. */
 function backendStatus(backend: BackendRuntime): BackendStatus {
   const { state } = backend;
   const now = performance.now();
@@ -77,8 +89,14 @@ function backendStatus(backend: BackendRuntime): BackendStatus {
       reason: state.health.reason,
       for_seconds: Math.round((now - state.health.since) / 1000),
     },
+    override: state.override ?? null,
     breaker: state.breaker,
-    cooling_down_seconds: Math.max(0, Math.ceil((state.coolingUntil - now) / 1000)),
+    deployments: [...state.deployments].map((deployment) => ({
+      model: deployment.model,
+      breaker: deployment.breaker,
+      unfit: deployment.unfit(now) ?? null,
+      cooling_down_seconds: Math.max(0, Math.ceil((deployment.coolingUntil - now) / 1000)),
+    })),
     in_flight: state.inFlight,
     max_concurrent: Number.isFinite(state.maxConcurrent) ? state.maxConcurrent : null,
     load: { running, waiting, kv_use: kvUse, slots },

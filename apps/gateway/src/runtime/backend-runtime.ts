@@ -1,6 +1,6 @@
 import { type BackendKind, type Get, kinds, type ListedModel, type Probe } from "@signalbox/backends";
 import { type Transport, TransportError } from "@signalbox/protocol";
-import { createBackendState, type OwnedBackendState } from "@signalbox/router";
+import { type BreakerChange, createBackendState, type OwnedBackendState } from "@signalbox/router";
 import type { BackendConfig } from "../config/config.ts";
 import { readBody } from "../upstream/reply-events.ts";
 import { createSocketTransport } from "../upstream/socket-transport.ts";
@@ -39,7 +39,7 @@ export interface BackendRuntime {
 export interface BackendRuntimeOptions {
   readonly config: BackendConfig;
   now(): number;
-  onBreakerChange(backend: string, to: "closed" | "open" | "half_open"): void;
+  onBreakerChange(change: BreakerChange): void;
 }
 
 /** Prepares a backend; nothing is sent before the first probe or request. */
@@ -72,7 +72,7 @@ class LiveBackend implements BackendRuntime {
       now,
       random: Math.random,
       probeIntervalMs: config.probe.intervalMs,
-      onBreakerChange: (backend, _from, to) => onBreakerChange(backend, to),
+      onBreakerChange,
     });
     if (config.url !== "auto") this.#connect(config.url);
   }

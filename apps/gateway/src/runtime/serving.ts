@@ -1,11 +1,11 @@
 import { createSchemaCache, type DeclaredTools, readTools } from "@signalbox/adapter";
 import { GatewayError } from "@signalbox/protocol";
 import {
-  type BackendState,
   type Candidate,
   type Choice,
   candidatesFor,
   createRetryBudget,
+  type DeploymentState,
   type Model,
   type RetryBudget,
   type StrategyName,
@@ -60,7 +60,7 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
     const same = before !== undefined && sameBackend(before, backend);
     backends.set(backend.name, same ? before : createBackend(backend, parts));
   }
-  const states = new Map<string, BackendState>([...backends].map(([name, { state }]) => [name, state]));
+  const states = statesOf(config, backends);
   const keys = createKeyIndex(config.teams);
   const turns = new Map<string, number>();
   parts.limits.retain(config.teams);
@@ -87,12 +87,23 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
       return schemas(readTools(body.tools), own);
     },
     retryInMs(models) {
-      const waits = models.flatMap(({ deployments }) =>
-        deployments.map(({ backend }) => states.get(backend)?.retryInMs(parts.now()) ?? 0),
-      );
+      const now = parts.now();
+      const waits = models.flatMap(({ deployments }) => deployments.map(({ id }) => states.get(id)!.retryInMs(now)));
       return waits.length === 0 ? 0 : Math.min(...waits);
     },
   };
+}
+
+/** The state of each deployment, by its id; what a backend no longer serves gives its breaker back. */
+function statesOf(
+  { policy }: Config,
+  backends: ReadonlyMap<string, BackendRuntime>,
+): ReadonlyMap<string, DeploymentState> {
+  const deployments = [...policy.models.values()].flatMap((model) => model.deployments);
+  for (const { name, state } of backends.values()) {
+    state.retain(new Set(deployments.flatMap(({ backend, model }) => (backend === name ? [model] : []))));
+  }
+  return new Map(deployments.map(({ id, backend, model }) => [id, backends.get(backend)!.state.deployment(model)]));
 }
 
 const NO_BYTES = Buffer.alloc(0);
@@ -109,7 +120,7 @@ function createBackend(
   return createBackendRuntime({
     config,
     now: parts.now,
-    onBreakerChange: (name, to) => parts.signals.breaker(name, to),
+    onBreakerChange: (change) => parts.signals.breaker(change),
   });
 }
 

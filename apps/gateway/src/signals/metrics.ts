@@ -72,11 +72,16 @@ export const metricTable = {
     help: "Requests waiting in the engine's own queue, as it says",
     labels: ["backend"],
   },
-  signalbox_breaker_state: { type: "gauge", help: "0 closed, 1 open, 2 half-open", labels: ["backend"] },
+  signalbox_backend_override: {
+    type: "gauge",
+    help: "1 = set by hand to drain, open or close; no series = left to itself",
+    labels: ["backend", "override"],
+  },
+  signalbox_breaker_state: { type: "gauge", help: "0 closed, 1 open, 2 half-open", labels: ["backend", "model"] },
   signalbox_breaker_transitions_total: {
     type: "counter",
     help: "Changes of a breaker's state",
-    labels: ["backend", "to"],
+    labels: ["backend", "model", "to"],
   },
   signalbox_rate_limited_total: {
     type: "counter",

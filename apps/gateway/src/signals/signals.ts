@@ -1,3 +1,4 @@
+import type { BreakerChange, BreakerState } from "@signalbox/router";
 import type { Story } from "../request-path/story.ts";
 import { tokensOf } from "../request-path/story.ts";
 import type { BackendRuntime } from "../runtime/backend-runtime.ts";
@@ -12,13 +13,12 @@ export interface Signals {
   begin(): void;
   /** A request is over: one line, and every metric that reads it. */
   settle(story: Story): void;
-  breaker(backend: string, to: BreakerState): void;
+  breaker(change: BreakerChange): void;
   reload(ok: boolean): void;
   /** Sets the gauges of all backends, before a scrape. */
   gauges(backends: Iterable<BackendRuntime>): void;
 }
 
-type BreakerState = "closed" | "open" | "half_open";
 const breakerNumber: Record<BreakerState, number> = { closed: 0, open: 1, half_open: 2 };
 
 /** A label for a name that the config did not give, so that clients cannot make series. */
@@ -44,8 +44,8 @@ export function createSignals(log: RequestLog): Signals {
       measure(story);
       log.request(story);
     },
-    breaker(backend, to) {
-      metrics.counter("signalbox_breaker_transitions_total", { backend, to }).value++;
+    breaker({ backend, model, to }) {
+      metrics.counter("signalbox_breaker_transitions_total", { backend, model, to }).value++;
     },
     reload(ok) {
       metrics.counter("signalbox_config_reloads_total", { result: ok ? "success" : "failure" }).value++;
@@ -57,7 +57,11 @@ export function createSignals(log: RequestLog): Signals {
       for (const { name: backend, state } of backends) {
         metrics.gauge("signalbox_backend_in_flight_requests", { backend }).value = state.inFlight;
         metrics.gauge("signalbox_backend_up", { backend }).value = state.health.status === "ready" ? 1 : 0;
-        metrics.gauge("signalbox_breaker_state", { backend }).value = breakerNumber[state.breaker];
+        for (const { model, breaker } of state.deployments) {
+          metrics.gauge("signalbox_breaker_state", { backend, model }).value = breakerNumber[breaker];
+        }
+        if (state.override !== undefined)
+          metrics.gauge("signalbox_backend_override", { backend, override: state.override }).value = 1;
         const waiting = state.load?.waiting;
         if (waiting !== undefined) metrics.gauge("signalbox_backend_queue_depth", { backend }).value = waiting;
       }
@@ -69,6 +73,7 @@ const backendGauges = [
   "signalbox_backend_in_flight_requests",
   "signalbox_backend_up",
   "signalbox_backend_queue_depth",
+  "signalbox_backend_override",
   "signalbox_breaker_state",
 ] as const;
 
