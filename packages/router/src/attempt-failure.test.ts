@@ -6,7 +6,7 @@ const refused = (meaning: UpstreamError["meaning"], status: number, retryAfterMs
   how: "refused",
   error: { status, message: "no", meaning, retryAfterMs, body: undefined },
 });
-const fault = (name: "connect" | "reset" | "cut" | "malformed" | "aborted"): AttemptEnd => ({
+const fault = (name: "connect" | "reset" | "cut" | "malformed" | "aborted" | "shortage"): AttemptEnd => ({
   how: "fault",
   fault: name,
 });
@@ -18,6 +18,7 @@ describe("the outcome of an attempt", () => {
     ["a finish_reason for every choice", { how: "complete" }, { kind: "ok" }],
     ["the client left", { how: "client_gone" }, { kind: "client_gone" }],
     ["we let go of the connection", fault("aborted"), { kind: "client_gone" }],
+    ["no socket left for it", fault("shortage"), { kind: "shortage" }],
     ["no connection", fault("connect"), failed("connect")],
     ["a reset", fault("reset"), failed("reset")],
     ["a cut", fault("cut"), failed("cut")],
