@@ -12,6 +12,9 @@ const PAGE_BYTES = 4096;
 const KEPT_LINES = 5000;
 const START_MS = 20_000;
 
+/** No connection stays, which would be one of those that are counted. */
+const once = { headers: { connection: "close" } };
+
 /** One line of the gateway's log. */
 export type LogLine = Readonly<Record<string, unknown>>;
 
@@ -60,6 +63,8 @@ export interface GatewayOptions {
   readonly nodeOptions?: readonly string[];
   /** A command that becomes the one behind it, such as `prlimit --nofile=64`. */
   readonly prefix?: readonly string[];
+  /** `child` can be sent messages; for a module that `nodeOptions` import. */
+  readonly messages?: boolean;
 }
 
 /** A policy file's text; YAML reads JSON. */
@@ -70,13 +75,17 @@ export function policyText(config: GatewayOptions["config"]): string {
 
 /** Starts a gateway and waits until it listens. @throws Error with what it said when it ends first, or after 20 s. */
 export async function startGatewayProcess(options: GatewayOptions): Promise<GatewayProcess> {
-  const { config, env = {}, nodeOptions = [], prefix = [] } = options;
+  const { config, env = {}, nodeOptions = [], prefix = [], messages = false } = options;
   const folder = mkdtempSync(join(tmpdir(), "signalbox-faults-"));
   const configFile = join(folder, "signalbox.yaml");
   writeFileSync(configFile, policyText(config));
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const serve = [process.execPath, ...nodeOptions, main, "serve", "--config", configFile];
-  const child = start("anywhere", [...prefix, "env", ...variables, ...serve], ["ignore", "pipe", "pipe"]);
+  const child = start(
+    "anywhere",
+    [...prefix, "env", ...variables, ...serve],
+    [...(["ignore", "pipe", "pipe"] as const), ...(messages ? (["ipc"] as const) : [])],
+  );
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const lines: LogLine[] = [];
   let errors = "";
@@ -116,7 +125,7 @@ export async function startGatewayProcess(options: GatewayOptions): Promise<Gate
     errors: () => errors,
     requestLines: () => lines.filter(({ event }) => event === "request"),
     async scrape() {
-      const scrape = new Scrape(await (await fetch(`${adminUrl}/metrics`)).text());
+      const scrape = new Scrape(await (await fetch(`${adminUrl}/metrics`, once)).text());
       lag = { maxMs: Math.max(lag.maxMs, lagIn(scrape, "max")), p99Ms: Math.max(lag.p99Ms, lagIn(scrape, "p99")) };
       return scrape;
     },

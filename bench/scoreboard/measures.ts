@@ -1,12 +1,16 @@
+import { falseSuccesses } from "./false-successes.ts";
 import { junkNames } from "./junk-names.ts";
 import { keyTiming } from "./key-timing.ts";
 import { malformedHttp } from "./malformed-http.ts";
 import type { Measure } from "./measure.ts";
+import { memoryOverTime } from "./memory-over-time.ts";
 import { routes } from "./routes.ts";
 import { ssrf } from "./ssrf.ts";
 
 /** Every measure by its number in the scoreboard; one file each. */
 export const measures = {
+  S3: falseSuccesses,
+  S12: memoryOverTime,
   S19: junkNames,
   S21: routes,
   S22: ssrf,

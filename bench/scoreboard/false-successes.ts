@@ -1,0 +1,103 @@
+import { createRandom } from "../../packages/simulator/src/random.ts";
+import { type ReadyGateway, startReadyGateway } from "../hostile/ready-gateway.ts";
+import { Engine } from "../lab/engine.ts";
+import { judge, type Verdict } from "../lab/judge.ts";
+import { Lane, play, requestOf } from "../lab/lane.ts";
+import { breaks, type Plan, planOf } from "../lab/plan.ts";
+import { talkOf } from "../lab/talk.ts";
+import type { Measure } from "./measure.ts";
+
+/** Models with a backend each, so that every lane has a breaker of its own. */
+const LANES = 24;
+/** Whole answers between two cuts of a lane: its breaker must not stand in the way of what is asked about. */
+const GOOD_BETWEEN = 2;
+
+const lanes = Array.from({ length: LANES }, (_, lane) => lane);
+
+function policy(url: string): Readonly<Record<string, unknown>> {
+  return {
+    backends: Object.fromEntries(lanes.map((lane) => [`b${lane}`, { kind: "vllm", url }])),
+    models: Object.fromEntries(lanes.map((lane) => [`m${lane}`, { on: [{ backend: `b${lane}`, model: "lab" }] }])),
+    defaults: {
+      timeouts: { connect: "2s", first_token: "200ms", idle: "200ms", total: "5s" },
+      attempts: 1,
+      probe: { interval: "60s" },
+    },
+  };
+}
+
+/** A reply that is cut at any byte before it has said that it is finished. */
+function cutPlan(seed: number, number: number): Plan {
+  const random = createRandom(Math.imul(seed, 0x9e3779b1) ^ number);
+  const plan = planOf({
+    number,
+    stream: random() < 0.5,
+    tokens: 1 + Math.floor(random() * 30),
+    toolCall: random() < 0.2,
+    pieceBytes: 1 + Math.floor(random() ** 3 * 2000),
+  });
+  const bytes = Math.floor(random() * talkOf("a", plan).finishedAt);
+  return { ...plan, acts: [{ do: "break", bytes, how: breaks[number % breaks.length]! }] };
+}
+
+/** What came of the cuts. */
+interface Found {
+  cut: number;
+  reachedEngine: number;
+  /** Of which the client got some tokens before the error. */
+  delivered: number;
+  falseSuccesses: number;
+  /** Replies between the cuts, which were whole, that did not come whole. */
+  goodLost: number;
+  readonly wrong: string[];
+}
+
+/** Replies that are cut off at a random byte, in five ways, streamed and whole. */
+export const falseSuccesses: Measure = {
+  title: "replies reported complete, of 10,000 that were cut off at a random byte",
+  target: "0",
+  async run({ size, seed }) {
+    const cuts = size === "full" ? 10_000 : 200;
+    const plans = new Map<number, Plan>();
+    const engine = await new Engine("a", plans).open();
+    await using gateway = await startReadyGateway({ config: policy(engine.url) });
+    const found: Found = { cut: 0, reachedEngine: 0, delivered: 0, falseSuccesses: 0, goodLost: 0, wrong: [] };
+    const cutNext = (): Plan | undefined => (found.cut < cuts ? cutPlan(seed, found.cut++) : undefined);
+    try {
+      await Promise.all(lanes.map((lane) => runLane(lane, { gateway, plans, found, cutNext })));
+    } finally {
+      await engine.close();
+    }
+    const ok = found.falseSuccesses === 0 && found.wrong.length === 0 && found.reachedEngine === cuts;
+    return { value: found.falseSuccesses, ok, details: { ...found, wrong: found.wrong.slice(0, 20) } };
+  },
+};
+
+interface Cutting {
+  readonly gateway: ReadyGateway;
+  readonly plans: Map<number, Plan>;
+  readonly found: Found;
+  cutNext(): Plan | undefined;
+}
+
+async function runLane(lane: number, { gateway, plans, found, cutNext }: Cutting): Promise<void> {
+  const client = new Lane(gateway.port);
+  const ask = async (plan: Plan): Promise<Verdict> => {
+    plans.set(plan.number, plan);
+    const verdict = judge(plan, await play(client, plan, requestOf(plan, { model: `m${lane}` })));
+    plans.delete(plan.number);
+    if (verdict.wrong !== undefined) found.wrong.push(`${verdict.wrong}; ${JSON.stringify(plan)}`);
+    return verdict;
+  };
+  for (let plan = cutNext(); plan !== undefined; plan = cutNext()) {
+    const { end, tokens } = await ask(plan);
+    if (plan.visits.length > 0) found.reachedEngine++;
+    if (tokens > 0) found.delivered++;
+    if (end === "ok") found.falseSuccesses++;
+    for (let good = 0; good < GOOD_BETWEEN; good++) {
+      const whole = await ask(planOf({ number: 90_000_000 + lane, stream: good % 2 === 0 }));
+      if (whole.end !== "ok") found.goodLost++;
+    }
+  }
+  client.leave();
+}

@@ -1,0 +1,229 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ReadyGateway, startReadyGateway } from "../hostile/ready-gateway.ts";
+import { Engine } from "../lab/engine.ts";
+import { type Held, heldBy, watched } from "../lab/held-memory.ts";
+import { judge, type Verdict } from "../lab/judge.ts";
+import { Lane, play, requestOf } from "../lab/lane.ts";
+import type { Plan } from "../lab/plan.ts";
+import { replaceConfig } from "../lab/replace-config.ts";
+import { keys, mixedPlan, mixedPolicy, teamOf } from "../lab/traffic.ts";
+
+const LANES = 64;
+const FAULT_SHARE = 0.05;
+const SCRAPE_MS = 3000;
+const OUTAGE_MS = 500;
+/** Code, caches and pools that a process makes once are there after so many requests. */
+const WARM_UP = 2000;
+/** An outage in a part of fewer requests would be all of it. */
+const LEAST_FOR_OUTAGE = 10_000;
+/** A client that is told to come back later does, though sooner than it was told. */
+const BACK_OFF_MS = 100;
+/** The run is made in so many parts; between them all is quiet, and what is held is measured. */
+const parts = (requests: number): number => (requests < 10_000 ? 2 : 10);
+const LOOKS = 20;
+const MB = 1024 * 1024;
+
+export const soakLimits = { rssGrowthMb: 15, heapMb: 5 } as const;
+
+export interface SoakOptions {
+  readonly requests: number;
+  readonly seed: number;
+  /** Hears of every part's end. */
+  readonly say?: (line: string) => void;
+  /** Writes a heap snapshot at 10 % and at the end, into this folder. */
+  readonly snapshots?: string | undefined;
+}
+
+/** What the process held after so many requests, with nothing under way. */
+interface Sample extends Held {
+  readonly requests: number;
+}
+
+export interface SoakResult {
+  readonly requests: number;
+  readonly seconds: number;
+  readonly samples: readonly Sample[];
+  /** From 10 % of the requests to all of them. */
+  readonly rssGrowthMb: number;
+  readonly heapGrowthMb: number;
+  /** Straight line through all samples from 10 % on. */
+  readonly rssSlopeMbPer100k: number;
+  readonly heapSlopeMbPer100k: number;
+  /** What the process has open beyond what it had after its warm-up: sorts of resources, and file descriptors. */
+  readonly handlesLeft: Readonly<Record<string, number>>;
+  /** Answers by their end, errors with their code. */
+  readonly ends: Readonly<Record<string, number>>;
+  /** Answers that must never be, and how many; empty unless something is badly wrong. */
+  readonly wrong: readonly string[];
+  readonly wrongCount: number;
+  readonly ok: boolean;
+}
+
+/** Sends so many requests of a seeded mix through a gateway process and measures what it holds on to. Linux only. */
+export async function soak(options: SoakOptions): Promise<SoakResult> {
+  const run = new Soak(options);
+  try {
+    return await run.go();
+  } finally {
+    await run.close();
+  }
+}
+
+class Soak {
+  readonly #options: SoakOptions;
+  readonly #plans = new Map<number, Plan>();
+  readonly #engines = {
+    a: new Engine("a", this.#plans),
+    b: new Engine("b", this.#plans),
+    c: new Engine("c", this.#plans),
+  };
+  #gateway: ReadyGateway | undefined;
+  #next = 0;
+  #reloads = 0;
+  #warmUp = 0;
+  readonly #ends: Record<string, number> = {};
+  readonly #wrong: string[] = [];
+  #wrongCount = 0;
+
+  constructor(options: SoakOptions) {
+    this.#options = options;
+  }
+
+  async go(): Promise<SoakResult> {
+    const { requests, snapshots } = this.#options;
+    await Promise.all(Object.values(this.#engines).map((engine) => engine.open()));
+    this.#gateway = await startReadyGateway({ config: this.#policy(), ...watched });
+    const scraping = setInterval(() => void this.#gateway!.scrape().catch(() => {}), SCRAPE_MS);
+    const began = performance.now();
+    const total = parts(requests);
+    this.#warmUp = Math.min(WARM_UP, requests);
+    await this.#part(this.#warmUp);
+    const baseline = await this.#measure(0);
+    const samples: Sample[] = [];
+    for (let part = 1; part <= total; part++) {
+      await this.#part(Math.floor((requests * part) / total) - Math.floor((requests * (part - 1)) / total));
+      samples.push(await this.#measure(this.#next - this.#warmUp, baseline));
+      const snapshot = snapshots !== undefined && (part === 1 || part === total);
+      if (snapshot) await heldBy(this.#gateway, `${snapshots}/${part}.heapsnapshot`);
+      this.#options.say?.(lineOf(samples.at(-1)!));
+    }
+    clearInterval(scraping);
+    return this.#result(baseline, samples, (performance.now() - began) / 1000);
+  }
+
+  async close(): Promise<void> {
+    await this.#gateway?.close();
+    await Promise.all(Object.values(this.#engines).map((engine) => engine.close()));
+  }
+
+  #policy(): Readonly<Record<string, unknown>> {
+    const { a, b, c } = this.#engines;
+    // A limit that changes makes every reload a real one.
+    return mixedPolicy({ a: a.url, b: b.url, c: c.url }, 20 + (this.#reloads % 2));
+  }
+
+  /** So many requests, with a reload and a short outage of one engine in their midst; then nothing is left under way. */
+  async #part(count: number): Promise<void> {
+    const from = this.#next;
+    this.#next += count;
+    let next = from;
+    const lane = async (): Promise<void> => {
+      const client = new Lane(this.#gateway!.port);
+      while (next < from + count) await this.#ask(client, next++);
+      client.leave();
+    };
+    const lanes = Promise.all(Array.from({ length: LANES }, lane));
+    await this.#disturb(count >= LEAST_FOR_OUTAGE);
+    await lanes;
+  }
+
+  async #disturb(outage: boolean): Promise<void> {
+    this.#reloads++;
+    replaceConfig(this.#gateway!, this.#policy());
+    if (!outage) return;
+    const engine = this.#engines[(["a", "b", "c"] as const)[this.#reloads % 3]!];
+    await engine.close();
+    await sleep(OUTAGE_MS);
+    await engine.open();
+  }
+
+  async #ask(client: Lane, number: number): Promise<void> {
+    const plan = mixedPlan(this.#options.seed, number, FAULT_SHARE);
+    this.#plans.set(number, plan);
+    const model = number % 3 === 0 ? "auto" : "large";
+    const heard = await play(client, plan, requestOf(plan, { model, key: keys[teamOf(number)] }));
+    this.#plans.delete(number);
+    this.#count(plan, judge(plan, heard));
+    if (heard.status === 503) await sleep(BACK_OFF_MS);
+  }
+
+  #count(plan: Plan, { end, code, wrong }: Verdict): void {
+    const name = code === "" ? end : `${end}: ${code}`;
+    this.#ends[name] = (this.#ends[name] ?? 0) + 1;
+    if (wrong === undefined) return;
+    this.#wrongCount++;
+    if (this.#wrong.length < 20) this.#wrong.push(`${wrong}; ${JSON.stringify(plan)}`);
+  }
+
+  /** What is held when all is quiet: a probe or a scrape may be under way at a look, so there are some more. */
+  async #measure(requests: number, baseline?: Sample): Promise<Sample> {
+    let best: Sample | undefined;
+    for (let look = 0; look < (baseline === undefined ? 3 : LOOKS); look++) {
+      for (const engine of Object.values(this.#engines)) engine.closeIdle();
+      await sleep(100);
+      const sample = { requests, ...(await heldBy(this.#gateway!)) };
+      if (best === undefined || handlesOf(sample) <= handlesOf(best)) best = sample;
+      if (baseline !== undefined && handlesOf(best) <= handlesOf(baseline)) break;
+    }
+    return best!;
+  }
+
+  #result(baseline: Sample, samples: readonly Sample[], seconds: number): SoakResult {
+    const [first, last] = [samples[0]!, samples.at(-1)!];
+    const rssGrowthMb = (last.rss - first.rss) / MB;
+    const heapGrowthMb = (last.heapUsed - first.heapUsed) / MB;
+    const handlesLeft = handlesBeyond(baseline, last);
+    const kept = rssGrowthMb <= soakLimits.rssGrowthMb && Math.abs(heapGrowthMb) <= soakLimits.heapMb;
+    return {
+      requests: this.#options.requests,
+      seconds,
+      samples,
+      rssGrowthMb,
+      heapGrowthMb,
+      rssSlopeMbPer100k: slope(samples, ({ rss }) => rss),
+      heapSlopeMbPer100k: slope(samples, ({ heapUsed }) => heapUsed),
+      handlesLeft,
+      ends: this.#ends,
+      wrong: this.#wrong,
+      wrongCount: this.#wrongCount,
+      ok: this.#wrongCount === 0 && Object.keys(handlesLeft).length === 0 && kept,
+    };
+  }
+}
+
+function lineOf({ requests, rss, heapUsed, external, descriptors }: Sample): string {
+  const mb = (bytes: number): string => `${(bytes / MB).toFixed(1)} MB`;
+  return `${String(requests).padStart(9)} requests   rss ${mb(rss)}   heap ${mb(heapUsed)}   external ${mb(external)}   ${descriptors} descriptors`;
+}
+
+function handlesOf({ resources, descriptors }: Sample): number {
+  return Object.values(resources).reduce((sum, count) => sum + count, descriptors);
+}
+
+function handlesBeyond(baseline: Sample, last: Sample): Record<string, number> {
+  const counts = ({ resources, descriptors }: Sample): Record<string, number> => ({ ...resources, descriptors });
+  const before = counts(baseline);
+  const more = Object.entries(counts(last)).map(([name, count]) => [name, count - (before[name] ?? 0)] as const);
+  return Object.fromEntries(more.filter(([, count]) => count > 0));
+}
+
+/** Least squares, in MB per 100,000 requests. */
+function slope(samples: readonly Sample[], bytesOf: (sample: Sample) => number): number {
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const x = samples.map(({ requests }) => requests / 100_000);
+  const y = samples.map((sample) => bytesOf(sample) / MB);
+  const [xMean, yMean] = [mean(x), mean(y)];
+  const above = x.reduce((sum, value, index) => sum + (value - xMean) * (y[index]! - yMean), 0);
+  const below = x.reduce((sum, value) => sum + (value - xMean) ** 2, 0);
+  return below === 0 ? 0 : above / below;
+}
