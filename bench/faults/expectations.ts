@@ -1,4 +1,3 @@
-import type { Labels } from "./metrics.ts";
 import { TOKENS } from "./pool.ts";
 import type { ClientExpectation, Expectation } from "./scenario.ts";
 
@@ -74,20 +73,19 @@ export function breaksOff(
   };
 }
 
-/** An error in place of an answer. */
+/** An error in place of an answer. `counted`: the code in the metrics, where it is not the one that the client gets. */
 export function refused(
-  client: Omit<ClientExpectation, "end"> & { readonly code: string },
-  tried: Tried & { readonly tries?: number },
-  labels: Labels = {},
+  { counted, ...client }: Omit<ClientExpectation, "end"> & { readonly code: string; readonly counted?: string },
+  tried: Tried,
+  tries = 1,
 ): Expectation {
-  const { tries = 1, ...put } = tried;
   return {
     client: { end: "refused", attempts: tries, ...client },
     engines: { primary: tries, fallback: 0 },
     metrics: [
-      ["attempts_total", { backend: "primary", ...put }, tries],
+      ["attempts_total", { backend: "primary", ...tried }, tries],
       ["attempts_total", { backend: "fallback" }, 0],
-      ["requests_total", { status: String(client.status), code: client.code, ...labels }, 1],
+      ["requests_total", { model: "large", status: String(client.status), code: counted ?? client.code }, 1],
       ["breaker_transitions_total", { backend: "primary" }, 0],
     ],
   };

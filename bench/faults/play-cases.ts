@@ -1,11 +1,15 @@
 import type { Checks } from "./checks.ts";
 import type { Pool } from "./pool.ts";
-import type { Case, ClientExpectation, Mode, Scene } from "./scenario.ts";
+import type { Case, ClientExpectation, Expectation, Mode, Scene } from "./scenario.ts";
 import { type ChatAnswer, comesTrue, type Stage } from "./stage.ts";
 
 /** How soon after its answer an engine has been let go. */
 const LET_GO_MS = 500;
-const WITHIN_MS = 1000;
+const WITHIN_MS = 900;
+/** Timers of two processes may differ by so much. */
+const TIMER_MS = 5;
+/** The log is written behind the requests. */
+const LOGGED_MS = 1000;
 
 const both: readonly Mode[] = ["stream", "whole"];
 
@@ -15,38 +19,78 @@ interface Played {
 }
 
 /** Plays each case in each of its modes, all at once, on pools of one gateway. */
-export async function playCases(cases: readonly Case[], scene: Scene): Promise<void> {
+export async function playCases(cases: readonly Case[], { profile, checks, start }: Scene): Promise<void> {
   const played = cases.flatMap((given) => (given.modes ?? both).map((mode): Played => ({ given, mode })));
-  const stage = await scene.start({ pools: played.map(({ given }) => given.pool ?? {}) });
+  const pools = played.map(({ given: { pool = {} } }) => (typeof pool === "function" ? pool(profile) : pool));
+  const stage = await start({ pools });
   await Promise.all(
     played.map(({ given, mode }, index) => {
       const place = given.what === undefined ? mode : `${given.what} (${mode})`;
-      return playCase(given, mode, stage, stage.pools[index]!, scene.checks.at(place));
+      return playCase(given, mode, stage, stage.pools[index]!, checks.at(place));
     }),
   );
+  await checkProcess(cases, played, stage, checks);
 }
 
 async function playCase(given: Case, mode: Mode, stage: Stage, pool: Pool, checks: Checks): Promise<void> {
-  const { fault, body = {}, expect } = given;
-  const { client, engines, metrics } = expect;
-  if (fault !== undefined) await pool.strike(fault);
+  const { fault, body = {}, times = 1, expect } = given;
+  const { client, engines, apart } = expect;
+  if (fault !== undefined) await pool.strike(typeof fault === "function" ? fault(stage.profile, pool) : fault);
   const options = client.content === undefined ? { body } : { body, says: client.content };
-  const answer = await stage.chat(mode === "stream", options, pool);
-  checkClient(checks, answer, client, mode, stage, pool);
+  for (let i = 0; i < times; i++) {
+    checkClient(checks, await stage.chat(mode === "stream", options, pool), client, mode, stage, pool);
+  }
   for (const engine of ["primary", "fallback"] as const) {
-    checks.is("engines", `the number of requests to the ${engine}`, pool.posts(engine), engines[engine]);
+    checks.is("engines", `the number of requests to the ${engine}`, pool.posts(engine), engines[engine] * times);
     const isLetGo = await comesTrue(() => pool.open(engine) === 0, LET_GO_MS);
     checks.that("engines", `the ${engine} still works ${LET_GO_MS} ms after the answer`, isLetGo);
   }
-  const after = await stage.gateway.scrape();
-  for (const [name, labels, grown] of metrics) {
+  if (apart !== undefined) {
+    const [first, second] = pool.seen("primary");
+    checks.within("engines", "ms between the attempts", (second?.at ?? 0) - (first?.at ?? 0), ...apart);
+  }
+  await checkMetrics(checks, expect.metrics, times, stage, pool);
+}
+
+async function checkMetrics(
+  checks: Checks,
+  expected: Expectation["metrics"],
+  times: number,
+  { gateway, before }: Stage,
+  pool: Pool,
+): Promise<void> {
+  const after = await gateway.scrape();
+  for (const [name, labels, grown] of expected) {
     const real = inPool(labels, pool);
-    const seen = after.sum(`signalbox_${name}`, real) - stage.before.sum(`signalbox_${name}`, real);
-    checks.is("metrics", `the growth of ${name}${JSON.stringify(real)}`, seen, grown);
+    const seen = after.sum(`signalbox_${name}`, real) - before.sum(`signalbox_${name}`, real);
+    checks.is("metrics", `the growth of ${name}${JSON.stringify(real)}`, seen, grown * times);
   }
   for (const engine of ["primary", "fallback"] as const) {
     const inFlight = after.sum("signalbox_backend_in_flight_requests", { backend: pool.names[engine] });
     checks.is("metrics", `attempts under way at the ${engine}`, inFlight, 0);
+  }
+}
+
+/** It lives, and has told each request in one line, which is not long and holds nothing that is to be hidden. */
+async function checkProcess(
+  cases: readonly Case[],
+  played: readonly Played[],
+  stage: Stage,
+  checks: Checks,
+): Promise<void> {
+  const { gateway } = stage;
+  checks.is("client", "the status of /livez", (await fetch(`${gateway.url}/livez`)).status, 200);
+  const sent = played.reduce((sum, { given: { times = 1 } }) => sum + times, 0);
+  const told = (): number => gateway.requestLines().filter(({ model }) => model !== "warm").length;
+  await comesTrue(() => told() >= sent, LOGGED_MS);
+  checks.is("log", "the number of lines about requests", told(), sent);
+  const longest = Math.max(...gateway.lines.map((line) => JSON.stringify(line).length));
+  checks.within("log", "the longest line's characters", longest, 1, 4096);
+  for (const { expect } of cases) {
+    const { hides } = expect.client;
+    if (hides === undefined) continue;
+    const shown = JSON.stringify(gateway.lines) + gateway.errors();
+    checks.that("log", `the log shows ${hides}`, !hides.test(shown));
   }
 }
 
@@ -61,7 +105,7 @@ function checkClient(
   answer: ChatAnswer,
   expected: ClientExpectation,
   mode: Mode,
-  { profile }: Stage,
+  { profile, noiseMs }: Stage,
   pool: Pool,
 ): void {
   const { status, end, from, code, attempts, json, hides, headers = {} } = expected;
@@ -86,7 +130,8 @@ function checkClient(
   if (json !== undefined) checks.is("client", "the body", JSON.parse(answer.text), json);
   if (hides !== undefined) checks.that("client", `the body shows ${hides}`, !hides.test(answer.text));
   const { after = 0, within = WITHIN_MS } = expected;
-  checks.within("client", "the end in ms", answer.ms, profile.ms(after) - 5, profile.ms(after) + within);
+  const least = profile.ms(after) - TIMER_MS;
+  checks.within("client", "the end in ms", answer.ms, least, profile.ms(after) + within + noiseMs);
 }
 
 function checkWhole(checks: Checks, answer: ChatAnswer, expected: ClientExpectation, mode: Mode, pool: Pool): void {

@@ -1,6 +1,6 @@
 import type { Checks } from "./checks.ts";
 import type { Labels } from "./metrics.ts";
-import type { EngineName, PoolShape, TableFault } from "./pool.ts";
+import type { EngineName, Pool, PoolShape, TableFault } from "./pool.ts";
 import type { Profile } from "./profile.ts";
 import type { Stage, StageShape } from "./stage.ts";
 
@@ -29,10 +29,12 @@ export interface Case {
   /** Which of the row's cases; not needed where there is one. */
   readonly what?: string;
   /** Nothing where the pool itself is the fault. */
-  readonly fault?: TableFault;
+  readonly fault?: TableFault | ((profile: Profile, pool: Pool) => TableFault);
   /** Both, each on its own pool, unless given. */
   readonly modes?: readonly Mode[];
-  readonly pool?: PoolShape;
+  readonly pool?: PoolShape | ((profile: Profile) => PoolShape);
+  /** The request is sent so many times, one after the other, each with the same outcome; once unless given. */
+  readonly times?: number;
   /** More members of the request's body. */
   readonly body?: Readonly<Record<string, unknown>>;
   readonly expect: Expectation;
@@ -43,9 +45,11 @@ export type Mode = "stream" | "whole";
 /** The outcome, from three sides. */
 export interface Expectation {
   readonly client: ClientExpectation;
-  /** POST requests that each engine gets; and each has been let go soon after the answer. */
+  /** POST requests that each engine gets of each of the client's; and each has been let go soon after the answer. */
   readonly engines: Readonly<Record<EngineName, number>>;
-  /** Growth of the sum of these series; names without `signalbox_`, and values as in a stage's first pool. */
+  /** At least and at most so many milliseconds, in any profile, lie between two requests to the primary. */
+  readonly apart?: readonly [number, number];
+  /** Growth, with each of the client's requests, of the sum of these series; names without `signalbox_`, and values as in a stage's first pool. */
   readonly metrics: readonly (readonly [name: string, labels: Labels, grown: number])[];
 }
 
@@ -70,7 +74,7 @@ export interface ClientExpectation {
   readonly hides?: RegExp;
   /** The end comes no earlier than this after the request; milliseconds of the real profile. */
   readonly after?: number;
-  /** ... and at most so much later, in milliseconds of any profile; 1,000 unless given. */
+  /** ... and at most so much later, in milliseconds of any profile, not counting the stage's noise; 900 unless given. */
   readonly within?: number;
   readonly headers?: Labels;
 }

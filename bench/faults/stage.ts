@@ -42,6 +42,11 @@ export interface Stage {
   chat(stream: boolean, options?: ChatOptions, pool?: Pool): Promise<ChatAnswer>;
   /** How much a metric has grown since the stage stood (a gauge: since then, too). */
   grown(name: string, labels?: Labels): Promise<number>;
+  /**
+   * What the slowest of some requests took to which nothing happened, just before, at most 500 ms: a machine that is busy with
+   * other work makes everything later by about that.
+   */
+  readonly noiseMs: number;
   /** What the metrics were when the stage stood. */
   readonly before: Scrape;
   close(): Promise<void>;
@@ -89,10 +94,7 @@ export async function startStage(
   }
   const { url } = gateway;
   if (shape.probed !== false) await untilReady(gateway);
-  // What a process needs to have run once is not what is measured.
-  if (shape.config?.teams === undefined) {
-    for (let i = 0; i < WARMING; i++) await ask(url, { body: chatBody("warm", i % 2 === 0) });
-  }
+  const noiseMs = shape.config?.teams === undefined ? await warmUp(url) : 0;
   const before = await gateway.scrape();
   gateway.forgetLag();
   return {
@@ -107,6 +109,7 @@ export async function startStage(
       checkTruth(checks, reading, says === undefined ? Object.values(pool.words) : [says]);
       return reading;
     },
+    noiseMs,
     before,
     grown: async (name, labels) => (await gateway.scrape()).sum(name, labels) - before.sum(name, labels),
     async close() {
@@ -116,7 +119,12 @@ export async function startStage(
   };
 }
 
-const WARMING = 6;
+/** Has a gateway run once what it needs to have run once; resolves with the worst time of later requests, in milliseconds. */
+async function warmUp(url: string): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < 12; i++) times.push((await ask(url, { body: chatBody("warm", i % 2 === 0) })).ms);
+  return Math.min(500, Math.max(...times.slice(6)));
+}
 
 function configOf(
   shape: StageShape,
