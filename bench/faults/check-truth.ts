@@ -15,6 +15,7 @@ export function checkTruth(checks: Checks, answer: Answer & Reading, texts: read
       `«${content}» is no part of an answer`,
       texts.some((text) => text.startsWith(content)),
     );
+  checks.within("client", "the number of [DONE]", answer.text.split("data: [DONE]").length - 1, 0, 1);
   const ids = new Set(chunks.filter(({ error }) => error === undefined).map(({ id }) => id));
   if (ids.size > 0) checks.is("client", "the number of ids in one answer", ids.size, 1);
   const errors = chunks.filter(({ error }) => error !== undefined);

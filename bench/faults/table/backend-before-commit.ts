@@ -61,6 +61,7 @@ export const backendBeforeCommit: readonly Scenario[] = [
   {
     id: "F02",
     title: "a name that does not resolve -> the next target within 50 ms",
+    alone: true,
     play: playUnknownName,
   },
   {
