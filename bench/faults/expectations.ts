@@ -34,14 +34,15 @@ export function fallbackAnswers(
 
 /** The primary's whole answer, after `failures` that the client does not see. */
 export function primaryAnswers(
-  more: Bounds &
+  options: Bounds &
     Pick<ClientExpectation, "content"> & {
       readonly failures?: number;
       readonly tried?: Tried;
       readonly tokens?: number;
+      readonly more?: Expectation["metrics"];
     } = {},
 ): Expectation {
-  const { failures = 0, tried = failed("server_error"), tokens = TOKENS, ...client } = more;
+  const { failures = 0, tried = failed("server_error"), tokens = TOKENS, more = [], ...client } = options;
   return {
     client: { status: 200, end: "whole", from: "primary", attempts: failures + 1, ...client },
     engines: { primary: failures + 1, fallback: 0 },
@@ -51,6 +52,7 @@ export function primaryAnswers(
       ["requests_total", { model: "large", status: "200", code: "ok" }, 1],
       ["tokens_total", { backend: "primary", type: "output" }, tokens],
       ["breaker_transitions_total", { backend: "primary" }, 0],
+      ...more,
     ],
   };
 }
@@ -58,9 +60,9 @@ export function primaryAnswers(
 /** The primary's answer broke after its first content: what came, and an error event. */
 export function breaksOff(
   cause: string,
-  bounds: Bounds & { readonly more?: Expectation["metrics"] } = {},
+  options: Bounds & Pick<ClientExpectation, "content" | "hides"> & { readonly more?: Expectation["metrics"] } = {},
 ): Expectation {
-  const { more = [], ...client } = bounds;
+  const { more = [], ...client } = options;
   return {
     client: { status: 200, end: "broken", from: "primary", code: "stream_interrupted", attempts: 1, ...client },
     engines: { primary: 1, fallback: 0 },

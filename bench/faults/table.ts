@@ -1,6 +1,7 @@
 import type { Scenario } from "./scenario.ts";
+import { backendAfterCommit } from "./table/backend-after-commit.ts";
 import { backendBeforeCommit } from "./table/backend-before-commit.ts";
 import { redis } from "./table/redis.ts";
 
 /** Every row of the fault matrix, in its order. */
-export const scenarios: readonly Scenario[] = [...backendBeforeCommit, ...redis];
+export const scenarios: readonly Scenario[] = [...backendBeforeCommit, ...backendAfterCommit, ...redis];

@@ -42,3 +42,19 @@ export async function playEndlessError({ checks, start, note }: Scene): Promise<
   checks.within("metrics", "ms that the event loop was late", stage.gateway.lag.maxMs, 0, 50);
   note("kb_read_at_most", written / 1024);
 }
+
+/** F30: what looks for the end of a line from its beginning, each time a piece comes, takes seconds for this one. */
+export async function playLongLine({ checks, start, note }: Scene): Promise<void> {
+  const stage = await start();
+  const { pool, gateway } = stage;
+  await pool.strike({ kind: "long_line" });
+  const before = { cpu: gateway.cpuMs(), rss: gateway.rss() };
+  for (let i = 0; i < 2; i++)
+    checks.is("client", "the code", (await stage.chat(true)).error?.code, "stream_interrupted");
+  const used = { cpu: gateway.cpuMs() - before.cpu, mb: (gateway.rss() - before.rss) / MB };
+  note("cpu_ms", used.cpu);
+  note("memory_mb", used.mb);
+  checks.within("metrics", "ms of CPU", used.cpu, 0, 500);
+  checks.within("metrics", "MB more memory", used.mb, -1000, 32);
+  checks.is("engines", "requests to the primary", pool.posts("primary"), 2);
+}
