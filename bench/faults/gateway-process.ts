@@ -16,10 +16,10 @@ const START_MS = 20_000;
 const once = { headers: { connection: "close" } };
 
 /** One line of the gateway's log. */
-export type LogLine = Readonly<Record<string, unknown>>;
+type LogLine = Readonly<Record<string, unknown>>;
 
 /** Delays of an event loop in milliseconds: the longest, and what 99 % were under. */
-export interface Lag {
+interface Lag {
   readonly maxMs: number;
   readonly p99Ms: number;
 }

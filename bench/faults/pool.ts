@@ -67,7 +67,7 @@ export const TOKENS = 40;
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";
 
 /** Numbered words under a mark that the seed chooses. */
-export function numberedWords(random: () => number, count: number): string[] {
+function numberedWords(random: () => number, count: number): string[] {
   const mark = Array.from({ length: 3 }, () => LETTERS[Math.floor(random() * LETTERS.length)]).join("");
   return Array.from({ length: count }, (_, i) => `${mark}${i} `);
 }

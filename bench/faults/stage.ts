@@ -17,7 +17,7 @@ export interface StageShape extends Partial<GatewayOptions> {
 }
 
 /** A chat request beyond the model and whether it is streamed. */
-export interface ChatOptions extends Omit<Ask, "body"> {
+interface ChatOptions extends Omit<Ask, "body"> {
   /** More members of the body. */
   readonly body?: Readonly<Record<string, unknown>>;
   /** What the answer may say besides the pool's own words. */
@@ -53,7 +53,7 @@ export interface Stage {
 }
 
 /** The fault matrix's limits, as the profile has them; `defaults` of every stage's config unless it has its own. */
-export function defaultsFor(profile: Profile): Readonly<Record<string, unknown>> {
+function defaultsFor(profile: Profile): Readonly<Record<string, unknown>> {
   const ms = (real: number): string => `${profile.ms(real)}ms`;
   return {
     timeouts: {
