@@ -13,6 +13,7 @@ export type FailureCause =
  * The one outcome of an attempt, decided once, at the end of the reply. Breaker, metrics, retries and log read it.
  * - `ok`: a finish_reason was seen for every choice
  * - `client_gone`: the client left first; says nothing about the backend
+ * - `cancelled`: we gave it up, because another attempt of the same request had settled it; says nothing about the backend
  * - `caller_error`: the backend refused the request itself (4xx): it is alive
  * - `backpressure`: 429 or 503: alive but busy; neutral, cools down for Retry-After
  * - `shortage`: we had no descriptor or port to reach the backend with; says nothing about it
@@ -21,6 +22,7 @@ export type FailureCause =
 export type Outcome =
   | { readonly kind: "ok" }
   | { readonly kind: "client_gone" }
+  | { readonly kind: "cancelled" }
   | { readonly kind: "caller_error"; readonly status: number }
   | { readonly kind: "backpressure"; readonly status: number; readonly retryAfterMs: number | undefined }
   | { readonly kind: "shortage" }

@@ -68,3 +68,9 @@ export class AttemptFailure extends Error {
     this.outcome = classifyOutcome(end);
   }
 }
+
+/** What an attempt threw, as its failure: anything else than an AttemptFailure is a fault of ours, and the log's to tell. */
+export function attemptFailureOf(error: unknown, backend: string): AttemptFailure {
+  if (error instanceof AttemptFailure) return error;
+  return new AttemptFailure({ how: "malformed" }, `${backend}: the attempt could not be made`, error);
+}

@@ -1,17 +1,11 @@
 import type { GatewayError } from "@signalbox/protocol";
-import { AttemptFailure } from "./attempt-failure.ts";
+import type { AttemptEffects } from "./attempt-effects.ts";
+import { attemptFailureOf } from "./attempt-failure.ts";
 import type { Permit } from "./backend-state.ts";
+import { attemptHedged, type Won } from "./hedged-attempt.ts";
 import type { Model } from "./policy.ts";
 import type { Candidate } from "./strategy.ts";
-import { type AttemptPlan, type AttemptRecord, type Turn, Walk, type WalkEffects } from "./walk.ts";
-
-/** What the loop needs from outside. */
-export interface AttemptEffects<T> extends WalkEffects {
-  /** Resolves after `ms`, or at once when the request is aborted. */
-  sleep(ms: number): Promise<void>;
-  /** Sends the request and resolves at the first content; throws AttemptFailure before that. `permit` is to hear of life. */
-  open(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">): Promise<T>;
-}
+import { type AttemptPlan, type AttemptRecord, type Turn, Walk } from "./walk.ts";
 
 export interface Opened<T> {
   readonly reply: T;
@@ -45,30 +39,28 @@ export class AllAttemptsFailed extends Error {
 export async function attemptLoop<T>(plan: AttemptPlan, effects: AttemptEffects<T>): Promise<Opened<T>> {
   const walk = new Walk(plan, effects);
   for (let turn = walk.next(); turn !== undefined; turn = walk.next()) {
-    const opened = await attempt(walk, turn, effects);
-    if (opened !== undefined) return opened;
+    const hedgeAfterMs = effects.hedgeAfterMs(turn.model);
+    const won =
+      hedgeAfterMs === undefined || !walk.isHedgeable(turn)
+        ? await attempt(walk, turn, effects)
+        : await attemptHedged(walk, turn, hedgeAfterMs, effects);
+    if (won !== undefined) {
+      const { candidate, model, permit } = won.turn;
+      return { reply: won.reply, candidate, model, permit, records: walk.records, attempts: walk.attempts };
+    }
     if (walk.pauseMs > 0) await effects.sleep(walk.pauseMs);
   }
   throw new AllAttemptsFailed(walk.conclusion(), walk.records, walk.attempts);
 }
 
 /** Undefined = it failed, and the walk knows. */
-async function attempt<T>(walk: Walk, turn: Turn, effects: AttemptEffects<T>): Promise<Opened<T> | undefined> {
+async function attempt<T>(walk: Walk, turn: Turn, effects: AttemptEffects<T>): Promise<Won<T> | undefined> {
   try {
-    return commit(walk, turn, await effects.open(turn.candidate, turn.model, turn.permit));
+    const reply = await effects.open(turn.candidate, turn.model, turn.permit);
+    walk.commit(turn);
+    return { turn, reply };
   } catch (error) {
-    walk.fail(turn, failureOf(error, turn));
+    walk.fail(turn, attemptFailureOf(error, turn.candidate.backend.name));
     return undefined;
   }
-}
-
-function commit<T>(walk: Walk, turn: Turn, reply: T): Opened<T> {
-  walk.commit(turn);
-  const { candidate, model, permit } = turn;
-  return { reply, candidate, model, permit, records: walk.records, attempts: walk.attempts };
-}
-
-function failureOf(error: unknown, { candidate }: Turn): AttemptFailure {
-  if (error instanceof AttemptFailure) return error;
-  return new AttemptFailure({ how: "malformed" }, `${candidate.backend.name}: the attempt could not be made`, error);
 }

@@ -1,7 +1,8 @@
 // The order is a request's: facts, features, rules, a chain of models, candidates, attempts, and what is learned.
 
+export type { AttemptEffects, Choice, Rival } from "./attempt-effects.ts";
 export { type AttemptEnd, AttemptFailure, classifyOutcome } from "./attempt-failure.ts";
-export { AllAttemptsFailed, type AttemptEffects, attemptLoop, type Opened } from "./attempt-loop.ts";
+export { AllAttemptsFailed, attemptLoop, type Opened } from "./attempt-loop.ts";
 export {
   type BackendState,
   type DeploymentState,
@@ -43,4 +44,4 @@ export { createRetryBudget, type RetryBudget, type RetryBudgetOptions } from "./
 export { candidatesFor, type Refusal, type Selection } from "./select.ts";
 export { isStrategyName, type StrategyName, strategies, strategyNames } from "./strategies.ts";
 export type { Candidate, Strategy, StrategyContext } from "./strategy.ts";
-export type { AttemptPlan, AttemptRecord, Choice } from "./walk.ts";
+export type { AttemptPlan, AttemptRecord } from "./walk.ts";

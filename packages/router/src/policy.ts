@@ -78,6 +78,8 @@ export interface Model {
   readonly defaults: Readonly<Record<string, string>>;
   /** So long the reasoning of replies with tool calls is kept for clients that do not send it back; undefined = it is not. */
   readonly rememberReasoningMs?: number | undefined;
+  /** After so long without content another backend is asked beside the first; undefined = it never is. */
+  readonly hedgeAfterMs?: number | undefined;
 }
 
 /** The routing part of a config, checked and resolved. Immutable: a reload makes a new one. */

@@ -4,6 +4,10 @@ export interface RetryBudget {
   request(): void;
   /** Takes a retry out of the budget; false = there is none left. */
   take(): boolean;
+  /** Puts a retry back that was taken and not made. */
+  giveBack(): void;
+  /** From now on retries per request of the last 10 s; what was counted stays. */
+  setRatio(ratio: number): void;
 }
 
 export interface RetryBudgetOptions {
@@ -19,7 +23,8 @@ const WINDOW_SECONDS = 10;
 
 /** A budget over a sliding window of 10 s: `ratio` of the requests, plus a floor. Constant memory. */
 export function createRetryBudget(options: RetryBudgetOptions): RetryBudget {
-  const { ratio = 0.2, floorPerSecond = 10, now } = options;
+  const { floorPerSecond = 10, now } = options;
+  let { ratio = 0.2 } = options;
   const requests = new Float64Array(WINDOW_SECONDS);
   const retries = new Float64Array(WINDOW_SECONDS);
   let second = Math.floor(now() / 1000);
@@ -50,15 +55,23 @@ export function createRetryBudget(options: RetryBudgetOptions): RetryBudget {
   return {
     request() {
       const slot = advance();
-      requests[slot] = (requests[slot] ?? 0) + 1;
+      requests[slot]! += 1;
     },
     take() {
       const slot = advance();
       const used = retries.reduce((sum, count) => sum + count, 0);
       const earned = requests.reduce((sum, count) => sum + count, 0) * ratio;
       if (used + 1 > earned) return takeFloor();
-      retries[slot] = (retries[slot] ?? 0) + 1;
+      retries[slot]! += 1;
       return true;
+    },
+    giveBack() {
+      const slot = advance();
+      if (retries[slot]! > 0) retries[slot]! -= 1;
+      else floor = Math.min(floorPerSecond, floor + 1);
+    },
+    setRatio(next) {
+      ratio = next;
     },
   };
 }

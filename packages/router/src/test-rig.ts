@@ -1,5 +1,6 @@
 import type { GatewayError, Outcome } from "@signalbox/protocol";
 import { expect } from "vitest";
+import type { Choice } from "./attempt-effects.ts";
 import { type AttemptEnd, AttemptFailure } from "./attempt-failure.ts";
 import { AllAttemptsFailed, attemptLoop, type Opened } from "./attempt-loop.ts";
 import type { DeploymentState } from "./backend-state.ts";
@@ -7,7 +8,7 @@ import { createBackendState } from "./create-backend-state.ts";
 import type { Model } from "./policy.ts";
 import { candidatesFor } from "./select.ts";
 import { testDeployment } from "./test-deployment.ts";
-import type { AttemptPlan, Choice } from "./walk.ts";
+import type { AttemptPlan } from "./walk.ts";
 
 /** What an attempt on a backend comes to: its reply's text, or how it fails. */
 export type Step = string | AttemptEnd;
@@ -18,6 +19,8 @@ interface Rig {
   readonly tried: string[];
   readonly slept: number[];
   readonly ended: { backend: string; outcome: Outcome }[];
+  /** How often the retry budget was asked, and how often it got a retry back. */
+  readonly asked: { readonly retries: number; readonly givenBack: number };
   run(plan?: Partial<AttemptPlan>): Promise<Opened<string>>;
 }
 
@@ -74,11 +77,13 @@ export function rig({ models, steps, contexts = {}, retries = 100, maxConcurrent
     chain.flatMap(({ deployments }) => deployments.map(({ id, backend }) => [id, states.get(backend)!])),
   );
   const counts = new Map<string, number>();
+  const asked = { retries: 0, givenBack: 0 };
   return {
     states,
     tried,
     slept,
     ended,
+    asked,
     run: (plan = {}) =>
       attemptLoop<string>(
         { chain, attempts: 3, signal: new AbortController().signal, ...plan },
@@ -99,7 +104,21 @@ export function rig({ models, steps, contexts = {}, retries = 100, maxConcurrent
             if (typeof step === "string") return step;
             throw new AttemptFailure(step, `${name}: ${step.how}`);
           },
-          takeRetry: () => granted-- > 0,
+          openRival: () => {
+            throw new Error("nothing is hedged here");
+          },
+          hedgeAfterMs: () => undefined,
+          startTimer: () => () => {},
+          takeRetry: () => {
+            asked.retries++;
+            if (granted <= 0) return false;
+            granted--;
+            return true;
+          },
+          giveBackRetry: () => {
+            granted++;
+            asked.givenBack++;
+          },
           retryInMs: () => Math.min(...[...states.values()].map((state) => state.retryInMs(time))),
         },
       ),

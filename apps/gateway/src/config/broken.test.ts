@@ -59,6 +59,12 @@ const expected: Record<string, readonly (readonly [place: string, word: string])
     ["8:15: models.large.guard.schema: ", "name one in its `fallback`"],
     ["10:34: models.large.guard.deny[0].action: ", "name one in its `fallback`"],
   ],
+  "hedge-alone.yaml": [
+    ["6:76: models.large.hedge: ", "«large» runs on gpu-1 alone and has no `fallback`"],
+    ["7:75: models.medium.hedge.after: ", "expected a duration"],
+    ["8:67: models.small.hedge.delay: ", "unknown key «delay» (allowed: after)"],
+  ],
+  "hedge-one-attempt.yaml": [["6:58: models.large.hedge: ", "`defaults.attempts: 1`"]],
   "dead-rule.yaml": [["10:5: routing[2]: ", "routing.1"]],
   "unknown-team.yaml": [
     ["7:21: routing[0].when.team: ", "did you mean «payments»?"],

@@ -127,6 +127,7 @@ function compilePolicy(file: ConfigFile): Policy {
       }),
       fallback: entry.fallback.map(resolve),
       rememberReasoningMs: entry.remember_reasoning,
+      hedgeAfterMs: entry.hedge?.after,
       defaults: Object.fromEntries(
         Object.entries(entry.defaults).flatMap(([key, value]) =>
           value === undefined ? [] : [[key, JSON.stringify(value)]],

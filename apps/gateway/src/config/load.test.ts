@@ -56,6 +56,7 @@ test("compiles models, rules and teams for the router and the server", async () 
     aliases: [gpt-4o-mini]
     context: 32k
     fallback: [large]
+    hedge: { after: 500ms }
     remember_reasoning: 1h
     defaults: { temperature: 1, stop: [a, b] }
 routing:
@@ -84,6 +85,7 @@ teams:
     capabilities: { tools: undefined, images: undefined, json_schema: undefined, embeddings: undefined },
     fallback: ["large"],
     rememberReasoningMs: 3_600_000,
+    hedgeAfterMs: 500,
     defaults: { temperature: "1", stop: '["a","b"]' },
   });
   expect(config.policy.rules).toEqual([

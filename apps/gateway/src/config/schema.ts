@@ -149,6 +149,11 @@ const ModelEntry = section({
   json_schema: z.boolean().optional().describe("Can hold its answer to a JSON Schema."),
   embeddings: z.boolean().optional().describe("Serves /v1/embeddings."),
   fallback: z.array(text()).default([]).describe("Models to try, in order, when this one cannot answer."),
+  hedge: section({
+    after: duration().describe("Until another backend is asked beside one that has sent no content."),
+  })
+    .optional()
+    .describe("Asks a second backend where the first is late, and takes the answer that begins first."),
   remember_reasoning: duration()
     .optional()
     .describe("Keeps the reasoning of replies with tool calls in memory for clients that do not send it back."),

@@ -14,6 +14,7 @@ export function settingProblems(value: unknown, raw: unknown): Problem[] {
     ...thresholdProblems(value),
     ...dialectProblems(value),
     ...reasoningProblems(value),
+    ...hedgeProblems(value),
     ...testProblems(value),
     ...strayProblems(raw),
   ];
@@ -109,6 +110,24 @@ function reasoningProblems(value: unknown): Problem[] {
     if (memberOf(model, "remember_reasoning") === undefined || entries.length === 0 || entries.some(reads)) return [];
     const message = `no backend of «${name}» reads the reasoning of earlier turns (\`reasoning_history: drop\`): leave it out, or say where it is read, such as \`reasoning_history: inline\``;
     return [{ path: ["models", name, "remember_reasoning"], message, atKey: true }];
+  });
+}
+
+/** A hedge needs a second backend, and a second attempt. */
+function hedgeProblems(value: unknown): Problem[] {
+  const attempts = memberOf(memberOf(value, "defaults"), "attempts");
+  return entriesOf(memberOf(value, "models")).flatMap(([name, model]): Problem[] => {
+    if (memberOf(model, "hedge") === undefined) return [];
+    const path = ["models", name, "hedge"];
+    if (Number(attempts) === 1) {
+      return [
+        { path, message: "with `defaults.attempts: 1` no second backend is ever asked: leave it out", atKey: true },
+      ];
+    }
+    const backends = new Set(itemsOf(memberOf(model, "on")).map((entry) => memberOf(entry, "backend")));
+    if (backends.size !== 1 || itemsOf(memberOf(model, "fallback")).length > 0) return [];
+    const message = `«${name}» runs on ${String([...backends][0])} alone and has no \`fallback\`: there is nobody to ask beside it; leave it out, or add a backend`;
+    return [{ path, message, atKey: true }];
   });
 }
 

@@ -1,4 +1,5 @@
 import { type DialectName, Normaliser, type RawChoice, readTools } from "@signalbox/adapter";
+import { GatewayError } from "@signalbox/protocol";
 import {
   AllAttemptsFailed,
   type AttemptEffects,
@@ -10,14 +11,15 @@ import {
   type Model,
   type Opened,
   type Permit,
+  type Rival,
 } from "@signalbox/router";
 import type { Serving } from "../runtime/serving.ts";
 import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
-import { AttemptCalls } from "./call-watch.ts";
+import { AttemptCalls, addCounts } from "./call-watch.ts";
 import type { Cancellation } from "./cancellation.ts";
 import { choicesOf, type ReadRequest } from "./read-request.ts";
 import { recallReasoning } from "./recall-reasoning.ts";
-import { type Story, tokensOf } from "./story.ts";
+import { type CallCounts, type Story, tokensOf } from "./story.ts";
 import { upstreamBody } from "./upstream-body.ts";
 
 /** A prompt of this many tokens grants one more second until the first token. */
@@ -33,6 +35,12 @@ export interface AttemptsOptions {
   readonly cancellation: Cancellation;
 }
 
+/** What ends an attempt, and where its tool calls are counted. */
+interface Lane {
+  readonly cancellation: Cancellation;
+  readonly counts: CallCounts;
+}
+
 /** The attempts of one request: what the attempt loop needs from outside, it asks of this. */
 export class Attempts implements AttemptEffects<OpenReply> {
   readonly #serving: Serving;
@@ -42,6 +50,8 @@ export class Attempts implements AttemptEffects<OpenReply> {
   readonly #recalled: ReadRequest;
   readonly #decision: Decision;
   readonly #cancellation: Cancellation;
+  /** Of an attempt that runs alone. */
+  readonly #lane: Lane;
   /** Tokens of replies that were denied before another was asked for. */
   deniedTokens = 0;
 
@@ -52,6 +62,7 @@ export class Attempts implements AttemptEffects<OpenReply> {
     this.#recalled = recallReasoning(request, serving, story.team, decision.chain);
     this.#decision = decision;
     this.#cancellation = cancellation;
+    this.#lane = { cancellation, counts: story };
   }
 
   /**
@@ -68,6 +79,7 @@ export class Attempts implements AttemptEffects<OpenReply> {
         { chain: this.#decision.chain, attempts: config.attempts, signal: this.#cancellation },
         this,
       );
+      opened.reply.calls?.join(story);
       story.records = opened.records;
       story.attempts = opened.attempts;
       return opened;
@@ -94,6 +106,11 @@ export class Attempts implements AttemptEffects<OpenReply> {
     return sleep(ms, this.#cancellation);
   }
 
+  startTimer(ms: number, ring: () => void): () => void {
+    const timer = setTimeout(ring, ms);
+    return () => clearTimeout(timer);
+  }
+
   choose(model: Model): Choice {
     return this.#serving.choose(model);
   }
@@ -102,13 +119,43 @@ export class Attempts implements AttemptEffects<OpenReply> {
     return this.#serving.retryBudget.take();
   }
 
+  giveBackRetry(): void {
+    this.#serving.retryBudget.giveBack();
+  }
+
+  hedgeAfterMs({ hedgeAfterMs }: Model): number | undefined {
+    return hedgeAfterMs === undefined ? undefined : this.#untilContent(hedgeAfterMs);
+  }
+
   retryInMs(): number {
     return this.#serving.retryInMs(this.#decision.chain);
   }
 
   open(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">): Promise<OpenReply> {
+    return this.#open(candidate, model, permit, this.#lane);
+  }
+
+  openRival(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">): Rival<OpenReply> {
+    const cancellation = this.#cancellation.child();
+    const counts: CallCounts = { toolCalls: undefined, unclosed: undefined, violations: undefined };
+    let withdrawn = false;
+    const open = async (): Promise<OpenReply> => {
+      try {
+        return await this.#open(candidate, model, permit, { cancellation, counts });
+      } catch (error) {
+        if (!withdrawn) addCounts(this.#story, counts);
+        throw error;
+      }
+    };
+    const withdraw = (): void => {
+      withdrawn = true;
+      cancellation.cancel(new GatewayError("client_closed_request", "another attempt has settled the request"));
+    };
+    return { reply: open(), withdraw };
+  }
+
+  #open(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">, lane: Lane): Promise<OpenReply> {
     const request = model.rememberReasoningMs === undefined ? this.#request : this.#recalled;
-    const decision = this.#decision;
     const backend = this.#serving.backends.get(candidate.deployment.backend)!;
     const { kind, transport, config } = backend;
     const path = kind.paths[request.endpoint];
@@ -118,16 +165,15 @@ export class Attempts implements AttemptEffects<OpenReply> {
       throw new AttemptFailure({ how: "fault", fault: "connect" }, `${backend.name}: ${what}`);
     }
     const upstreamModel = backend.nameOf(candidate.deployment.model);
-    const extraMs = Math.floor(decision.tokens / TOKENS_PER_EXTRA_SECOND) * 1000;
     const { firstTokenMs, idleMs, coldStartMs } = config.timeouts;
-    const calls = request.endpoint === "chat_completions" ? this.#watchCalls(candidate, model) : undefined;
+    const calls = request.endpoint === "chat_completions" ? this.#watchCalls(candidate, model, lane.counts) : undefined;
     return openAttempt({
       transport,
       path,
       headers: backend.headers,
       requestId: this.#story.id,
       body: upstreamBody(request, { kind, model, deployment: candidate.deployment, upstreamModel }),
-      cancellation: this.#cancellation,
+      cancellation: lane.cancellation,
       options: {
         backend: backend.name,
         kind,
@@ -139,7 +185,7 @@ export class Attempts implements AttemptEffects<OpenReply> {
       },
       calls,
       limits: {
-        firstTokenMs: (request.stream ? firstTokenMs : firstTokenMs * WHOLE_REPLY_FACTOR) + extraMs,
+        firstTokenMs: this.#untilContent(firstTokenMs),
         idleMs,
         coldStartMs,
         cold: () => backend.isCold(candidate.deployment.model),
@@ -156,7 +202,13 @@ export class Attempts implements AttemptEffects<OpenReply> {
     });
   }
 
-  #watchCalls({ deployment }: Candidate, model: Model): AttemptCalls {
+  /** A limit for the first token, as it is for this request. */
+  #untilContent(ms: number): number {
+    const extraMs = Math.floor(this.#decision.tokens / TOKENS_PER_EXTRA_SECOND) * 1000;
+    return (this.#request.stream ? ms : ms * WHOLE_REPLY_FACTOR) + extraMs;
+  }
+
+  #watchCalls({ deployment }: Candidate, model: Model, counts: CallCounts): AttemptCalls {
     const serving = this.#serving;
     const { capture } = serving;
     const { backend, dialect, reasoningFirst } = deployment;
@@ -168,7 +220,7 @@ export class Attempts implements AttemptEffects<OpenReply> {
     if (model.rememberReasoningMs !== undefined)
       takers.push((raw) => serving.reasoning.keep(raw, this.#story.team, model));
     return new AttemptCalls({
-      story: this.#story,
+      counts,
       backend,
       model: model.name,
       guard: serving.config.guards.of(model.name, this.#story.team),

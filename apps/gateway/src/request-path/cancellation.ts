@@ -1,12 +1,13 @@
 /**
  * The one signal of a request, from the client's socket to the backend's: cancelled once, with a reason, and followed by
- * one listener at a time (the attempt under way, or a pause between two). An AbortSignal would cost a request more than
- * its whole decision.
+ * one listener at a time (the attempt under way, or a pause between two); attempts that run side by side have a child each.
+ * An AbortSignal would cost a request more than its whole decision.
  */
 export class Cancellation {
   #reason: unknown;
   #aborted = false;
   #listener: (() => void) | undefined;
+  #children: Cancellation[] | undefined;
 
   get aborted(): boolean {
     return this.#aborted;
@@ -22,6 +23,7 @@ export class Cancellation {
     this.#aborted = true;
     this.#reason = reason;
     this.#listener?.();
+    if (this.#children !== undefined) for (const child of this.#children) child.cancel(reason);
   }
 
   /** Takes the place of the listener before it; called at once when it is too late. */
@@ -32,5 +34,14 @@ export class Cancellation {
 
   unlisten(): void {
     this.#listener = undefined;
+  }
+
+  /** One that is cancelled together with this one, or alone. */
+  child(): Cancellation {
+    const child = new Cancellation();
+    if (this.#aborted) child.cancel(this.#reason);
+    this.#children ??= [];
+    this.#children.push(child);
+    return child;
   }
 }

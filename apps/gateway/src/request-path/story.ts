@@ -30,11 +30,21 @@ interface ViolationCount {
   count: number;
 }
 
+/** What became of the tool calls and thoughts of one attempt, or of several. */
+export interface CallCounts {
+  /** By their fate; undefined = none. */
+  toolCalls: CallCount[] | undefined;
+  /** Undefined = none. */
+  unclosed: UnclosedCount[] | undefined;
+  /** The guard's rules that they broke; undefined = none. */
+  violations: ViolationCount[] | undefined;
+}
+
 /**
  * What happened to one request, filled in on its way and read once at its end by metrics, log and limits. Holds names,
  * numbers and reasons; never a prompt, an answer or a key.
  */
-export interface Story {
+export interface Story extends CallCounts {
   readonly id: string;
   readonly endpoint: Endpoint;
   /** By `performance.now()`. */
@@ -65,12 +75,6 @@ export interface Story {
   /** Events with content, when the engine sent no usage. */
   contentEvents: number;
   malformedEvents: number;
-  /** The tool calls of all attempts, by their fate; undefined = none. */
-  toolCalls: CallCount[] | undefined;
-  /** Undefined = none. */
-  unclosed: UnclosedCount[] | undefined;
-  /** The guard's rules that they broke; undefined = none. */
-  violations: ViolationCount[] | undefined;
   /** Milliseconds spent waiting for backends before the first content. */
   waitedMs: number;
   firstTokenAt: number | undefined;

@@ -64,6 +64,9 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
   const keys = createKeyIndex(config.teams);
   const turns = new Map<string, number>();
   parts.limits.retain(config.teams);
+  // An outage with many reloads must not have a new budget with each.
+  const retryBudget = previous?.retryBudget ?? createRetryBudget({ now: parts.now });
+  retryBudget.setRatio(config.retryBudget);
 
   return {
     config,
@@ -72,7 +75,7 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
     signals: parts.signals,
     capture: parts.capture,
     reasoning: parts.reasoning,
-    retryBudget: createRetryBudget({ ratio: config.retryBudget, now: parts.now }),
+    retryBudget,
     identify: (exchange) => identify(exchange, keys, parts.throttle),
     choose(model) {
       const { fit, panic, refused } = candidatesFor(model, states, parts.now());

@@ -60,6 +60,11 @@ export const metricTable = {
     help: "Requests answered by another model than the one chosen first",
     labels: ["from_model", "to_model"],
   },
+  signalbox_hedges_total: {
+    type: "counter",
+    help: "Attempts beside a late one of this model: won, lost (the first answered after all), failed or client_gone",
+    labels: ["model", "outcome"],
+  },
   signalbox_in_flight_requests: { type: "gauge", help: "Requests under way", labels: [] },
   signalbox_backend_in_flight_requests: { type: "gauge", help: "Attempts under way on a backend", labels: ["backend"] },
   signalbox_backend_up: {

@@ -1,4 +1,4 @@
-import type { BreakerChange, BreakerState } from "@signalbox/router";
+import type { AttemptRecord, BreakerChange, BreakerState } from "@signalbox/router";
 import type { Story } from "../request-path/story.ts";
 import { tokensOf } from "../request-path/story.ts";
 import type { BackendRuntime } from "../runtime/backend-runtime.ts";
@@ -149,7 +149,16 @@ function measureAttempts(metrics: Metrics, story: Story): void {
     const outcome = last ? story.outcome : record.outcome;
     const cause = (last ? story.cause : record.cause) ?? "";
     metrics.counter("signalbox_attempts_total", { backend, model, outcome, cause }).value++;
+    if (record.hedge !== undefined)
+      metrics.counter("signalbox_hedges_total", { model: record.hedge, outcome: fateOf(record.outcome) }).value++;
   }
+}
+
+/** What an attempt that ran beside a late one was good for. */
+function fateOf(outcome: AttemptRecord["outcome"]): "won" | "lost" | "failed" | "client_gone" {
+  if (outcome === "client_gone") return outcome;
+  if (outcome === "ok") return "won";
+  return outcome === "cancelled" ? "lost" : "failed";
 }
 
 function measureCalls(metrics: Metrics, { toolCalls = [], violations = [] }: Story): void {

@@ -60,7 +60,7 @@ export interface AttemptRequest {
   readonly cancellation: Cancellation;
   /** Watches the reply's tool calls; undefined = the endpoint knows none. */
   readonly calls: AttemptCalls | undefined;
-  /** Told, with the time, of everything that comes after the first content. */
+  /** Told, with the time, of the first content and of everything that comes after it. */
   onAlive?(now: number): void;
   /** Load that rides on response headers is handed here. */
   onHeaders?(headers: TransportResponse["headers"], kind: BackendKind): void;
@@ -130,7 +130,7 @@ class Attempt implements ReadWatch {
       requestId: request.requestId,
       body: request.body,
     });
-    request.cancellation.listen(() => this.#exchange.abort());
+    request.cancellation.listen(() => this.stop());
     this.#watchdog.arm("first_token", request.limits.firstTokenMs);
   }
 
@@ -189,6 +189,7 @@ class Attempt implements ReadWatch {
     if (this.#firstTokenAt !== 0) return;
     this.#firstTokenAt = performance.now();
     this.#lastEventAt = this.#firstTokenAt;
+    this.#request.onAlive?.(this.#firstTokenAt);
     this.#watchdog.arm("stall", this.#request.limits.idleMs);
   }
 
