@@ -67,7 +67,7 @@ function allRoutes(): string[] {
   const never = (): never => {
     throw new Error("nothing is served here");
   };
-  const apps = [createPublicApp(never), createAdminApp({ serving: never, notReady: never, version: "" })];
+  const apps = [createPublicApp(never), createAdminApp({ serving: never, notReady: never, room: never, version: "" })];
   return [...new Set(apps.flatMap((app) => app.routes.map(({ path }) => path.replace(/:\w+\{.*\}/, "m"))))];
 }
 

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
@@ -71,20 +72,25 @@ function surviveErrors({ log }: Gateway): void {
   process.on("unhandledRejection", tell);
 }
 
-/** Waits for SIGTERM or SIGINT, then drains; the same signal again stops at once. */
+/**
+ * Waits for SIGTERM or SIGINT, then drains: not ready at once, new requests taken for `drain_delay` more, then none. SIGINT
+ * and a second signal go without the delay, one more signal stops at once.
+ */
 async function untilStopped(gateway: Gateway): Promise<void> {
-  await new Promise<void>((resolve) => {
-    let stopping = false;
-    const onSignal = (): void => {
-      if (stopping) {
-        void gateway.close().then(resolve);
-        return;
-      }
-      stopping = true;
-      gateway.log.info("draining", { in_flight: gateway.serving.signals.inFlight });
-      void gateway.drain().then(resolve);
-    };
-    process.on("SIGTERM", onSignal);
-    process.on("SIGINT", onSignal);
+  // A signal that comes between two waits must not end the process.
+  for (const name of STOP_SIGNALS) process.on(name, () => {});
+  const first = await stopSignal();
+  const { drainDelayMs } = gateway.serving.config.server;
+  gateway.retire();
+  gateway.log.info("draining", { in_flight: gateway.serving.signals.inFlight, delay_ms: drainDelayMs });
+  if (first === "SIGTERM") await Promise.race([setTimeout(drainDelayMs, undefined, { ref: false }), stopSignal()]);
+  await Promise.race([gateway.drain(), stopSignal().then(() => gateway.close())]);
+}
+
+const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+function stopSignal(): Promise<(typeof STOP_SIGNALS)[number]> {
+  return new Promise((resolve) => {
+    for (const name of STOP_SIGNALS) process.once(name, () => resolve(name));
   });
 }

@@ -39,6 +39,18 @@ export function compileConfig(
       maxBodyBytes: server.max_body,
       maxJsonDepth: server.max_json_depth,
       maxJsonKeys: server.max_json_keys,
+      timeouts: Object.freeze({
+        readHeaderMs: server.timeouts.read_header,
+        readBodyMs: server.timeouts.read_body,
+        writeMs: server.timeouts.write,
+        idleMs: server.timeouts.idle,
+      }),
+      minBodyRate: server.min_body_rate,
+      maxBodiesBytes: server.max_bodies,
+      maxConnections: server.max_connections,
+      maxRequests: server.max_requests,
+      shedLagMs: server.shed_lag,
+      drainDelayMs: server.drain_delay,
       drainMs: server.drain,
       log: server.log,
       capture: server.capture && {

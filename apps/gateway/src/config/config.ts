@@ -34,10 +34,30 @@ interface ServerConfig {
   readonly maxBodyBytes: number;
   readonly maxJsonDepth: number;
   readonly maxJsonKeys: number;
+  readonly timeouts: ServerTimeouts;
+  /** Bytes of a body a second, on average. */
+  readonly minBodyRate: number;
+  /** Bytes of all bodies together; undefined = by the memory of the machine. */
+  readonly maxBodiesBytes: number | undefined;
+  /** Undefined = by the descriptors that the process may have. */
+  readonly maxConnections: number | undefined;
+  /** Undefined = as many as connections. */
+  readonly maxRequests: number | undefined;
+  /** 0 = the event loop's lag refuses nothing. */
+  readonly shedLagMs: number;
+  readonly drainDelayMs: number;
   readonly drainMs: number;
   readonly log: "json" | "pretty" | "silent";
   /** Undefined = no reply is kept. */
   readonly capture: CaptureConfig | undefined;
+}
+
+/** How long a client may take; milliseconds, each at least 1. */
+interface ServerTimeouts {
+  readonly readHeaderMs: number;
+  readonly readBodyMs: number;
+  readonly writeMs: number;
+  readonly idleMs: number;
 }
 
 /** What a reply may be captured for. */

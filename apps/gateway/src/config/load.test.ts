@@ -31,6 +31,10 @@ test("fills in every default and gives numbers for units", async () => {
     maxBodyBytes: 32 * 1024 * 1024,
     maxJsonDepth: 128,
     maxJsonKeys: 100_000,
+    timeouts: { readHeaderMs: 10_000, readBodyMs: 60_000, writeMs: 30_000, idleMs: 65_000 },
+    minBodyRate: 500,
+    shedLagMs: 200,
+    drainDelayMs: 5000,
     drainMs: 30_000,
     log: "json",
   });

@@ -139,10 +139,17 @@ async function putInForce(result: LoadResult, current: Config, options: WatchOpt
 }
 
 function restartKeys(before: Config, after: Config): string[] {
-  const keys = ["listen", "admin", "log", "capture"] as const;
-  return keys
-    .filter((key) => JSON.stringify(before.server[key]) !== JSON.stringify(after.server[key]))
-    .map((key) => `server.${key}`);
+  const keys = {
+    listen: "listen",
+    admin: "admin",
+    log: "log",
+    capture: "capture",
+    timeouts: "timeouts",
+    max_connections: "maxConnections",
+  } as const;
+  return Object.entries(keys)
+    .filter(([, key]) => JSON.stringify(before.server[key]) !== JSON.stringify(after.server[key]))
+    .map(([name]) => `server.${name}`);
 }
 
 function quietly(run: () => void): void {

@@ -44,12 +44,34 @@ const Capture = section({
     .describe("What must have become of a reply's tool calls."),
 });
 
+const ServerTimeouts = section({
+  read_header: duration().prefault("10s").describe("Until a request's head is there."),
+  read_body: duration().prefault("60s").describe("From then on, until its body is there."),
+  write: duration().prefault("30s").describe("A client that takes nothing of its answer for so long is let go."),
+  idle: duration().prefault("65s").describe("Between two requests of a connection."),
+});
+
 const Server = section({
   listen: address().prefault("127.0.0.1:8080").describe("Where clients connect. Port 0 takes any free port."),
   admin: address().prefault("127.0.0.1:9090").describe("Where /readyz, /metrics and /status are served."),
   max_body: size().prefault("32MiB").describe("Largest request body; a larger one is answered with 413."),
   max_json_depth: count().prefault(128).describe("Deepest nesting of a request's JSON."),
   max_json_keys: count().prefault("100k").describe("Most object keys in a request's JSON."),
+  max_connections: count()
+    .optional()
+    .describe("Most client connections at once; by what the process may open unless given."),
+  max_requests: count().optional().describe("Most requests under way at once; as many as connections unless given."),
+  max_bodies: size()
+    .optional()
+    .describe("Most memory for all request bodies under way; by the memory of the machine unless given."),
+  min_body_rate: size().prefault("500B").describe("Slowest body, on average, in bytes a second."),
+  timeouts: ServerTimeouts.prefault({}).describe("How long a client may take."),
+  shed_lag: durationOrZero()
+    .prefault("200ms")
+    .describe("Lag of the event loop from which new requests are refused; 0s refuses none."),
+  drain_delay: durationOrZero()
+    .prefault("5s")
+    .describe("How long new requests are still taken after SIGTERM, while readiness is off."),
   drain: durationOrZero().prefault("30s").describe("How long replies under way may finish after SIGTERM."),
   log: oneOf(["json", "pretty", "silent"]).default("json").describe("Form of the log: one line a request."),
   capture: Capture.optional().describe("Keeps replies with tool calls that failed, without what they say."),

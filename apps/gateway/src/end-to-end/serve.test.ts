@@ -21,7 +21,8 @@ const children: ChildProcess[] = [];
 
 beforeAll(async () => {
   engine = await startSimulator({ kind: "vllm", models: ["m"] });
-  slow = await startSimulator({ kind: "vllm", models: ["s"], tokensPerSecond: 60 });
+  const deltas = Array.from({ length: 100 }, (_, i) => `s${i} `);
+  slow = await startSimulator({ kind: "vllm", models: ["s"], tokensPerSecond: 50, script: [{ reply: { deltas } }] });
   folder = await mkdtemp(path.join(tmpdir(), "signalbox-serve-"));
 });
 afterEach(() => {
@@ -189,9 +190,7 @@ models: { m: { on: [{ backend: one, model: m }], aliases: [alias-${limit}] } }
 describe("stopping", () => {
   test("SIGTERM lets fifty streams finish, takes no new connection, and exits with 0", async () => {
     const served = await serve(await policyFile("drain.yaml", slowPolicy()));
-    const streams = await Promise.all(
-      Array.from({ length: 50 }, () => ask(served.url, "s", { stream: true, max_tokens: 40 })),
-    );
+    const streams = await Promise.all(Array.from({ length: 50 }, () => ask(served.url, "s", { stream: true })));
     served.child.kill("SIGTERM");
     await expect.poll(async () => (await fetch(`${served.adminUrl}/readyz`)).status, { interval: 5 }).toBe(503);
     await expect(ask(served.url, "s")).rejects.toThrow();
@@ -222,7 +221,7 @@ describe("stopping", () => {
   test("streams that outlast the drain time are cut", async () => {
     const file = await policyFile(
       "short.yaml",
-      `server: { listen: 127.0.0.1:0, admin: 127.0.0.1:0, drain: 200ms }\n${slowPolicy()}`,
+      `server: { listen: 127.0.0.1:0, admin: 127.0.0.1:0, drain_delay: 0s, drain: 200ms }\n${slowPolicy()}`,
     );
     const served = await serve(file);
     const stream = await ask(served.url, "s", { stream: true, max_tokens: 4000 });

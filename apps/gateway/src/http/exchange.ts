@@ -3,6 +3,8 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { GatewayError } from "@signalbox/protocol";
 import type { Context } from "hono";
 import { writeLater } from "../runtime/write-later.ts";
+import type { IncomingBody, Intake } from "./intake.ts";
+import { closeGently } from "./refusals.ts";
 
 /** A response's headers, as a flat list of names and values (Node's cheapest form). */
 export type HeaderList = string[];
@@ -16,23 +18,32 @@ export interface HttpExchange {
   /** How many times a header was sent. */
   headerCount(name: string): number;
   readonly remoteAddress: string;
+  /** A client that takes nothing of its answer for so many milliseconds is let go. */
+  writeStallMs: number;
   /** Calls back when the client has left before its answer was complete. */
   onClientGone(callback: () => void): void;
   /**
-   * The body, whole.
-   * @throws GatewayError `request_too_large` over `maxBytes`, `client_closed_request`.
+   * The body, whole; `intake` says how fast it must come, and has room for it until the exchange is over.
+   * @throws GatewayError `request_too_large` over `maxBytes`, `request_timeout`, `gateway_overloaded`, `client_closed_request`.
    */
-  readBody(maxBytes: number): Promise<Buffer>;
+  readBody(maxBytes: number, intake: Intake): Promise<Buffer>;
+  /** The body will not be read: a small one is passed over, and who sends a large one finds the connection closed. */
+  leaveBody(): void;
   /** Answers whole. */
   send(status: number, headers: HeaderList, body: Buffer | string): void;
   /** Begins an answer in pieces. */
   start(status: number, headers: HeaderList): void;
-  /** A piece of a begun answer. A promise when the client reads more slowly than we write; rejects when it stops reading for `stallMs`. */
-  write(piece: Buffer, stallMs: number): Promise<void> | undefined;
+  /** A piece of a begun answer. A promise when the client reads more slowly than we write; rejects when it has left. */
+  write(piece: Buffer): Promise<void> | undefined;
   end(): void;
   /** What the Hono handler returns; resolves when there is something to return. */
   readonly response: Response | Promise<Response>;
 }
+
+/** Unless told otherwise. */
+const WRITE_STALL_MS = 30_000;
+/** A body that is not read is passed over up to this size. */
+const MAX_PASSED_BYTES = 64 * 1024;
 
 interface NodeBindings {
   incoming?: IncomingMessage;
@@ -55,13 +66,21 @@ function clientLeft(): GatewayError {
   return new GatewayError("client_closed_request", "the client closed the connection");
 }
 
-class NodeExchange implements HttpExchange {
+class NodeExchange implements HttpExchange, IncomingBody {
   readonly response = RESPONSE_ALREADY_SENT;
+  writeStallMs = WRITE_STALL_MS;
+  place = -1;
+  bodyBegan = 0;
+  received = 0;
   readonly #incoming: IncomingMessage;
   readonly #outgoing: ServerResponse;
   #watching = false;
   #onGone: (() => void) | undefined;
   #rejectBody: ((error: GatewayError) => void) | undefined;
+  #intake: Intake | undefined;
+  /** Bytes of the body that the intake has counted. */
+  #held = 0;
+  #chunks: Buffer[] = [];
 
   constructor(incoming: IncomingMessage, outgoing: ServerResponse) {
     this.#incoming = incoming;
@@ -96,37 +115,75 @@ class NodeExchange implements HttpExchange {
     if (this.#watching) return;
     this.#watching = true;
     this.#outgoing.once("close", () => {
+      this.#dropBody();
       if (this.#outgoing.writableFinished) return;
       this.#rejectBody?.(clientLeft());
       this.#onGone?.();
     });
   }
 
-  readBody(maxBytes: number): Promise<Buffer> {
+  readBody(maxBytes: number, intake: Intake): Promise<Buffer> {
     const incoming = this.#incoming;
-    const declared = Number(incoming.headers["content-length"] ?? 0);
-    if (declared > maxBytes) return Promise.reject(this.#refuseBody(maxBytes));
+    const { headers } = incoming;
+    const declared = Number(headers["content-length"] ?? 0);
+    const refusal = declared > maxBytes ? tooLarge(maxBytes) : intake.refusal(declared);
+    if (refusal !== undefined) {
+      this.#closeBehindAnswer();
+      return Promise.reject(refusal);
+    }
+    if (headers.expect !== undefined) this.#outgoing.writeContinue();
     this.#watchClose();
     return new Promise((resolve, reject) => {
       this.#rejectBody = reject;
-      const chunks: Buffer[] = [];
-      let length = 0;
-      incoming.on("data", (chunk: Buffer) => {
-        length += chunk.length;
-        if (length > maxBytes) {
-          incoming.removeAllListeners("data");
-          reject(this.#refuseBody(maxBytes));
-        } else chunks.push(chunk);
+      this.#intake = intake;
+      this.bodyBegan = performance.now();
+      intake.begin(this);
+      incoming.on("data", (chunk: Buffer) => this.#take(chunk, maxBytes, intake));
+      incoming.on("end", () => {
+        intake.end(this);
+        const chunks = this.#chunks;
+        this.#chunks = [];
+        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
       });
-      incoming.on("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
     });
   }
 
+  #take(chunk: Buffer, maxBytes: number, intake: Intake): void {
+    this.received += chunk.length;
+    const held = this.received > maxBytes ? tooLarge(maxBytes) : intake.hold(this.received, this.#held);
+    if (typeof held !== "number") this.refuseBody(held);
+    else {
+      this.#held = held;
+      this.#chunks.push(chunk);
+    }
+  }
+
+  refuseBody(error: GatewayError): void {
+    this.#incoming.removeAllListeners("data");
+    this.#dropBody();
+    this.#closeBehindAnswer();
+    this.#rejectBody?.(error);
+  }
+
+  #dropBody(): void {
+    this.#intake?.end(this);
+    this.#intake?.release(this.#held);
+    this.#held = 0;
+    this.#chunks = [];
+  }
+
+  leaveBody(): void {
+    const { headers } = this.#incoming;
+    const declared =
+      headers["transfer-encoding"] === undefined ? Number(headers["content-length"] ?? 0) : Number.POSITIVE_INFINITY;
+    if (declared > MAX_PASSED_BYTES || headers.expect !== undefined) this.#closeBehindAnswer();
+  }
+
   /** Answers without reading the rest, and lets the connection go when the answer is out. */
-  #refuseBody(maxBytes: number): GatewayError {
+  #closeBehindAnswer(): void {
     this.#outgoing.shouldKeepAlive = false;
+    closeGently(this.#incoming);
     this.#incoming.resume();
-    return tooLarge(maxBytes);
   }
 
   send(status: number, headers: HeaderList, body: Buffer | string): void {
@@ -138,7 +195,9 @@ class NodeExchange implements HttpExchange {
     outgoing.writeHead(status, headers);
     // Text leaves in one piece with the head (a buffer would be a second one), and plain ASCII needs no encoding.
     writeLater(() => {
-      if (!outgoing.destroyed) outgoing.end(body, length === body.length ? "latin1" : "utf8");
+      if (outgoing.destroyed) return;
+      outgoing.end(body, length === body.length ? "latin1" : "utf8");
+      this.#watchRest();
     });
   }
 
@@ -146,13 +205,15 @@ class NodeExchange implements HttpExchange {
     if (!this.#outgoing.destroyed) this.#outgoing.writeHead(status, headers);
   }
 
-  write(piece: Buffer, stallMs: number): Promise<void> | undefined {
+  write(piece: Buffer): Promise<void> | undefined {
     const outgoing = this.#outgoing;
     if (outgoing.destroyed) return Promise.reject(clientLeft());
     if (outgoing.write(piece)) return undefined;
+    const { socket } = outgoing;
+    socket?.setTimeout(this.writeStallMs);
     return new Promise((resolve, reject) => {
       const settle = (left: boolean): void => {
-        clearTimeout(timer);
+        socket?.setTimeout(0);
         outgoing.off("drain", onDrain);
         outgoing.off("close", onClose);
         if (left) reject(clientLeft());
@@ -160,23 +221,28 @@ class NodeExchange implements HttpExchange {
       };
       const onDrain = (): void => settle(false);
       const onClose = (): void => settle(true);
-      const timer = setTimeout(() => {
-        outgoing.destroy();
-        settle(true);
-      }, stallMs);
       outgoing.once("drain", onDrain);
       outgoing.once("close", onClose);
     });
   }
 
   end(): void {
-    if (!this.#outgoing.destroyed) this.#outgoing.end();
+    if (this.#outgoing.destroyed) return;
+    this.#outgoing.end();
+    this.#watchRest();
+  }
+
+  /** The end of the answer that the system has not taken yet; Node itself sets the socket's limit anew when it has. */
+  #watchRest(): void {
+    const { socket } = this.#outgoing;
+    if (socket !== null && socket.writableLength > 0) socket.setTimeout(this.writeStallMs);
   }
 }
 
 class WebExchange implements HttpExchange {
   readonly response: Promise<Response>;
   readonly remoteAddress = "";
+  writeStallMs = WRITE_STALL_MS;
   readonly #request: Request;
   #resolve!: (response: Response) => void;
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -213,6 +279,8 @@ class WebExchange implements HttpExchange {
     }
     return Buffer.concat(chunks);
   }
+
+  leaveBody(): void {}
 
   send(status: number, headers: HeaderList, body: Buffer | string): void {
     this.#resolve(new Response(new Uint8Array(Buffer.from(body)), { status, headers: pairs(headers) }));

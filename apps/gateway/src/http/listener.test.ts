@@ -5,7 +5,7 @@ import { afterEach, expect, test } from "vitest";
 import { type Listener, listen } from "./listener.ts";
 
 // Real time, since the timers are Node's own: short limits, and as much room above them as their checks need.
-const patience = { headersMs: 150, requestMs: 300, checkMs: 50 };
+const timeouts = { readHeaderMs: 150, readBodyMs: 150, idleMs: 60_000 };
 const loopback = { host: "127.0.0.1", port: 0 };
 
 const open: { close(): unknown }[] = [];
@@ -16,7 +16,7 @@ afterEach(async () => {
 async function start(app = new Hono()): Promise<Listener> {
   app.onError((_error, c) => c.text("failed", 500));
   app.post("/echo", async (c) => c.text(await c.req.text()));
-  const listener = await listen(app, loopback, patience);
+  const listener = await listen(app, loopback, { timeouts, maxConnections: Number.POSITIVE_INFINITY });
   open.push(listener);
   return listener;
 }

@@ -1,33 +1,47 @@
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIPv6, type Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { errorBody, GatewayError } from "@signalbox/protocol";
 import type { Hono } from "hono";
 import type { Address } from "../config/units.ts";
-import { headFault, parserRefusal, refuseRequest, refuseSocket } from "./refusals.ts";
+import { Connections } from "./connections.ts";
+import { headFault, overloaded, parserRefusal, refuseRequest, refuseSocket } from "./refusals.ts";
 
 /** How long a client may take, in milliseconds: who is slow on purpose is let go. */
-interface Patience {
-  /** Until the headers are there. */
-  readonly headersMs: number;
-  /** Until the whole request is there. */
-  readonly requestMs: number;
-  /** How often connections are looked at. */
-  readonly checkMs: number;
+export interface ClientTimeouts {
+  /** Until a request's head is there. */
+  readonly readHeaderMs: number;
+  /** From then on, until its body is there. */
+  readonly readBodyMs: number;
+  /** Between two requests of a connection. */
+  readonly idleMs: number;
 }
 
-const PATIENCE: Patience = { headersMs: 10_000, requestMs: 60_000, checkMs: 2000 };
-const KEEP_ALIVE_MS = 65_000;
+export interface ListenerOptions {
+  readonly timeouts: ClientTimeouts;
+  /** Connections at once; one more is told so at its first request, or closed where not even that is possible. */
+  readonly maxConnections: number;
+  /** Told of each request or connection that was refused since there are too many. */
+  onRefused?(): void;
+  /** Told when a connection cannot be taken, for a reason of the system's. */
+  onError?(error: NodeJS.ErrnoException): void;
+}
+
 /** While draining: how often idle connections are closed. */
 const SWEEP_MS = 50;
 const MAX_HEADER_BYTES = 16 * 1024;
+/** Node's own limit for a whole request stands behind ours, which can say what is wrong. */
+const SLACK = 1.1;
 
 /** A listening socket with an app behind it. */
 export interface Listener {
   /** Scheme, host and the real port. */
   readonly url: string;
   readonly port: number;
+  /** Connections that are open. */
+  readonly connections: number;
+  /** Takes connections and requests as before, but tells clients with each answer to come back on another one. */
+  retire(): void;
   /** Takes no new connection, lets requests under way finish, and resolves when the last is gone or after `graceMs`. */
   drain(graceMs: number): Promise<void>;
   /** Drops everything. */
@@ -38,59 +52,57 @@ export interface Listener {
  * Listens at `address` (port 0 = any free one).
  * @throws Error with the system's code, e.g. `EADDRINUSE`.
  */
-export async function listen(app: Hono, address: Address, patience = PATIENCE): Promise<Listener> {
+export async function listen(app: Hono, address: Address, options: ListenerOptions): Promise<Listener> {
+  const server = createHttpServer(options.timeouts);
+  const connections = new Connections(server, options.maxConnections, () => options.onRefused?.());
+  let retired = false;
   // HTTP/1.0 knows no host header, and some health checks speak it.
   const respond = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     hostname: "localhost",
     errorHandler: refuseAddress,
   });
-  const server = createServer({
-    headersTimeout: patience.headersMs,
-    requestTimeout: patience.requestMs,
-    connectionsCheckingInterval: patience.checkMs,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    maxHeaderSize: MAX_HEADER_BYTES,
-    // Ours is an error that says so.
-    requireHostHeader: false,
-    noDelay: true,
-  });
-  let draining = false;
-  const latest = new WeakMap<Duplex, ServerResponse>();
-  server.on("request", (incoming, outgoing) => {
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    const { socket } = incoming;
     // Behind an answer that closes the connection nothing is a request, though it may look like one: it was smuggled there.
-    if (latest.get(incoming.socket)?.shouldKeepAlive === false) return;
-    latest.set(incoming.socket, outgoing);
+    if (connections.answerOf(socket)?.shouldKeepAlive === false) return;
+    connections.answering(socket, outgoing);
     const fault = headFault(incoming);
-    if (fault !== undefined) return refuseRequest(outgoing, 400, new GatewayError("invalid_request", fault));
-    if (draining) outgoing.shouldKeepAlive = false;
-    void respond(incoming, outgoing);
-  });
-  server.on("checkExpectation", (incoming, outgoing) => {
-    latest.set(incoming.socket, outgoing);
-    refuseRequest(outgoing, 417, new GatewayError("invalid_request", "only `expect: 100-continue` is known here"));
-  });
-  server.on("connect", (_incoming, socket) => {
-    refuseSocket(socket, 405, new GatewayError("method_not_allowed", "CONNECT is for a proxy, which this is not"));
-  });
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    const answer = latest.get(socket);
-    const refuse = (): void => refuseConnection(error, socket);
-    // Junk behind a whole request: that one's answer comes first, or the client would take ours for it.
-    if (answer?.req.complete && !answer.writableFinished && !answer.destroyed) answer.once("close", refuse);
-    else refuse();
-  });
+    if (fault !== undefined) refuseRequest(outgoing, new GatewayError("invalid_request", fault));
+    else if (connections.isOver(socket)) {
+      options.onRefused?.();
+      refuseRequest(outgoing, overloaded(`${options.maxConnections} connections are open`));
+    } else {
+      if (retired) outgoing.shouldKeepAlive = false;
+      void respond(incoming, outgoing);
+    }
+  };
+  server.on("request", onRequest);
+  // Who asks before sending a body is told to go on when it is read.
+  server.on("checkContinue", onRequest);
+  refuseTheRest(server, connections);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(address.port, address.host, resolve);
+    server.once("listening", () => server.off("error", reject));
   });
+  server.on("error", (error) => options.onError?.(error));
   const { port } = server.address() as AddressInfo;
+
+  function retire(): void {
+    retired = true;
+    connections.closeAfterAnswers();
+  }
 
   return {
     url: `http://${isIPv6(address.host) ? `[${address.host}]` : address.host}:${port}`,
     port,
+    get connections() {
+      return connections.size;
+    },
+    retire,
     async drain(graceMs) {
-      draining = true;
+      retire();
       const closed = closeServer(server);
       // A connection that was promised to live on goes idle behind its last answer, and says so to nobody.
       const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
@@ -106,6 +118,38 @@ export async function listen(app: Hono, address: Address, patience = PATIENCE): 
       await closed;
     },
   };
+}
+
+function createHttpServer({ readHeaderMs, readBodyMs, idleMs }: ClientTimeouts): Server {
+  return createServer({
+    headersTimeout: readHeaderMs,
+    requestTimeout: Math.ceil((readHeaderMs + readBodyMs) * SLACK),
+    // Late by a twentieth at most; Node itself looks every 30 s.
+    connectionsCheckingInterval: Math.ceil(Math.min(500, Math.max(10, readHeaderMs / 20))),
+    keepAliveTimeout: idleMs,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    // Ours is an error that says so.
+    requireHostHeader: false,
+    noDelay: true,
+  });
+}
+
+/** What Node would answer in its own words, or not at all. */
+function refuseTheRest(server: Server, connections: Connections): void {
+  server.on("checkExpectation", ({ socket }, outgoing) => {
+    connections.answering(socket, outgoing);
+    refuseRequest(outgoing, new GatewayError("invalid_request", "only `expect: 100-continue` is known here"), 417);
+  });
+  server.on("connect", (_incoming, socket) => {
+    refuseSocket(socket, 405, new GatewayError("method_not_allowed", "CONNECT is for a proxy, which this is not"));
+  });
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    const answer = connections.answerOf(socket);
+    const refuse = (): void => refuseConnection(error, socket);
+    // Junk behind a whole request: that one's answer comes first, or the client would take ours for it.
+    if (answer?.req.complete && !answer.writableFinished && !answer.destroyed) answer.once("close", refuse);
+    else refuse();
+  });
 }
 
 function closeServer(server: Server): Promise<void> {

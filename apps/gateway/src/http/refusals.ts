@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { errorBody, GatewayError } from "@signalbox/protocol";
 
@@ -11,6 +12,11 @@ const reasons: Record<number, string> = {
 
 /** A path that means another one once its dot segments are gone, or that carries a fragment. */
 const indirect = /^[^?]*(?:#|\/(?:\.|%2e){1,2}(?:[/?]|$))/i;
+
+/** How long a client that is still sending may take to read that it was refused. */
+const LINGER_MS = 2000;
+/** When to come back, of one who was refused for want of room. */
+const RETRY_AFTER_MS = 1000;
 
 /** Why a request's head must not reach the app; undefined = it may. */
 export function headFault({ url, headers, rawHeaders, httpVersion }: IncomingMessage): string | undefined {
@@ -39,10 +45,27 @@ function repeatedHeader(rawHeaders: readonly string[]): string | undefined {
   return types > 1 ? "the content-type header came more than once" : undefined;
 }
 
+/** No room here for now: the one error for all that we are short of. */
+export function overloaded(what: string): GatewayError {
+  return new GatewayError("gateway_overloaded", `the gateway is short of room: ${what}`, {
+    retryAfterMs: RETRY_AFTER_MS,
+  });
+}
+
+/** `retry-after`'s value: whole seconds, at least one. */
+export function retryAfter(ms: number): string {
+  return String(Math.max(1, Math.ceil(ms / 1000)));
+}
+
 /** Answers in place of the app, and lets the connection go. */
-export function refuseRequest(outgoing: ServerResponse, status: number, error: GatewayError): void {
+export function refuseRequest(outgoing: ServerResponse, error: GatewayError, status = error.status): void {
+  const { retryAfterMs } = error;
   outgoing.shouldKeepAlive = false;
-  outgoing.writeHead(status, { "content-type": "application/json", connection: "close" });
+  outgoing.writeHead(status, {
+    "content-type": "application/json",
+    connection: "close",
+    ...(retryAfterMs !== undefined && { "retry-after": retryAfter(retryAfterMs) }),
+  });
   outgoing.end(JSON.stringify(errorBody(error)));
 }
 
@@ -53,6 +76,21 @@ export function refuseSocket(socket: Duplex, status: number, error: GatewayError
     `HTTP/1.1 ${status} ${reasons[status]}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
     () => socket.destroy(),
   );
+}
+
+/**
+ * Closes a connection whose request is refused before its body is read only when the client is through with sending, or
+ * after 2 s: a socket that is closed on unread bytes resets the connection, and the answer may be lost with it.
+ */
+export function closeGently({ socket }: IncomingMessage): void {
+  socket.destroySoon = () => linger(socket);
+}
+
+function linger(socket: Socket): void {
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once("close", () => clearTimeout(timer));
+  socket.once("end", () => socket.destroy());
+  socket.end();
 }
 
 /** What an error of Node's HTTP parser is to the client. */

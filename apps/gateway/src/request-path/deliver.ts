@@ -1,8 +1,6 @@
 import { errorBody, type GatewayError, type Reply, type ReplyEvent } from "@signalbox/protocol";
 import type { HeaderList, HttpExchange } from "../http/exchange.ts";
-
-/** A client that reads nothing for this long is let go. */
-const WRITE_STALL_MS = 30_000;
+import { retryAfter } from "../http/refusals.ts";
 
 /** Replies up to this many bytes are joined to their head. */
 const MAX_JOINED_BYTES = 64 * 1024;
@@ -49,7 +47,7 @@ async function writeBatch(exchange: HttpExchange, batch: readonly ReplyEvent[]):
       next++;
     }
     const whole = start === 0 && end === source.length;
-    const slow = exchange.write(whole ? source : source.subarray(start, end), WRITE_STALL_MS);
+    const slow = exchange.write(whole ? source : source.subarray(start, end));
     if (slow !== undefined) await slow;
     first = next;
   }
@@ -57,14 +55,13 @@ async function writeBatch(exchange: HttpExchange, batch: readonly ReplyEvent[]):
 
 /** Ends a stream that broke: an error event, and no `[DONE]`. */
 export function deliverBreak(exchange: HttpExchange, error: GatewayError): void {
-  exchange.write(Buffer.from(`data: ${JSON.stringify(errorBody(error))}\n\n`), WRITE_STALL_MS)?.catch(() => {});
+  exchange.write(Buffer.from(`data: ${JSON.stringify(errorBody(error))}\n\n`))?.catch(() => {});
   exchange.end();
 }
 
 /** Answers with an error, before anything was sent. */
 export function deliverError(exchange: HttpExchange, error: GatewayError, headers: HeaderList = []): void {
   headers.push("content-type", "application/json");
-  if (error.retryAfterMs !== undefined)
-    headers.push("retry-after", String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
+  if (error.retryAfterMs !== undefined) headers.push("retry-after", retryAfter(error.retryAfterMs));
   exchange.send(error.status, headers, JSON.stringify(errorBody(error)));
 }

@@ -58,7 +58,7 @@ class Way {
     this.#exchange.onClientGone(() => {
       this.#cancellation.cancel(new GatewayError("client_closed_request", "the client closed the connection"));
     });
-    const bytes = await this.#exchange.readBody(config.server.maxBodyBytes);
+    const bytes = await this.#exchange.readBody(config.server.maxBodyBytes, this.#serving.intake);
     this.#deadline = createAlarm(() => this.#expire(config.timeouts.totalMs));
     this.#deadline.set(config.timeouts.totalMs);
     const request = readRequest(story.endpoint, bytes, {

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import type { Serving } from "../runtime/serving.ts";
+import type { RoomLevels } from "../signals/signals.ts";
 import { statusOf } from "./status.ts";
 
 /** What the admin listener shows. */
@@ -7,6 +8,7 @@ export interface AdminView {
   serving(): Serving;
   /** Undefined = ready for traffic; else why not. */
   notReady(): string | undefined;
+  room(): RoomLevels;
   readonly version: string;
 }
 
@@ -20,7 +22,7 @@ export function createAdminApp(view: AdminView): Hono {
   });
   app.get("/metrics", async (c) => {
     const { signals, backends } = view.serving();
-    signals.gauges(backends.values());
+    signals.gauges(backends.values(), view.room());
     const { metrics } = signals;
     return c.body(await metrics.text(), 200, { "content-type": metrics.contentType });
   });

@@ -29,6 +29,7 @@ export function createPublicApp(serving: () => Serving): Hono {
       const refused = refuse(c);
       if (refused !== undefined) return refused;
       const exchange = exchangeOf(c);
+      exchange.writeStallMs = serving().config.server.timeouts.writeMs;
       // Not awaited: the answer leaves through the exchange, and a handler never rejects.
       void handle(serving(), exchange, hasRest ? (c.req.param("rest") ?? "") : "");
       return exchange.response;

@@ -10,6 +10,7 @@ import { createSignals } from "../signals/signals.ts";
 import { createFailureThrottle } from "../teams/failure-throttle.ts";
 import { createMemoryStore } from "../teams/memory-store.ts";
 import { createProber } from "./prober.ts";
+import { createRoom } from "./room.ts";
 import { createServing, type Serving } from "./serving.ts";
 
 /** Of the product, as package.json has it. */
@@ -17,6 +18,8 @@ export const version: string = (createRequire(import.meta.url)("../../package.js
 
 /** Reasoning whose time is over is forgotten at the latest after so long. */
 const REASONING_SWEEP_MS = 60_000;
+/** Probes and scrapes are few, and must not take the clients' sockets. */
+const ADMIN_CONNECTIONS = 32;
 
 /** A running gateway. */
 export interface Gateway {
@@ -31,6 +34,8 @@ export interface Gateway {
   apply(config: Config): void;
   /** Told of a config that was not taken. */
   reloadFailed(messages: readonly string[]): void;
+  /** Says that it is not ready, and asks clients to come back elsewhere; serves on. */
+  retire(): void;
   /** Takes no new connection, lets requests finish within the config's drain time, and stops. */
   drain(): Promise<void>;
   /** Stops at once. */
@@ -56,29 +61,47 @@ export async function startGateway({
   const capture = kept && createCapture({ ...kept, metrics: signals.metrics, log });
   const reasoning = createReasoningMemory({ metrics: signals.metrics, now });
   const sweeping = setInterval(() => reasoning.sweep(), REASONING_SWEEP_MS).unref();
+  const room = createRoom(config, signals, log);
   const parts = {
     limits: createMemoryStore({ now, reservationTtlMs: config.timeouts.totalMs + 60_000 }),
     signals,
     throttle: createFailureThrottle({ now }),
     capture,
     reasoning,
+    gate: room.gate,
+    intake: room.intake,
     now,
   };
   let serving = createServing(config, parts);
   let state: "starting" | "ready" | "draining" = "starting";
   const notReady = (): string | undefined => (state === "ready" ? undefined : state);
 
+  const { timeouts } = config.server;
+  const onError = (error: Error): void => log.warn("a connection could not be taken", { error: error.message });
   const publicListener = await listen(
     createPublicApp(() => serving),
     config.server.listen,
+    { timeouts, maxConnections: room.maxConnections, onError, onRefused: () => signals.shed("connections") },
   );
   const adminListener = await listen(
-    createAdminApp({ serving: () => serving, notReady, version }),
+    createAdminApp({
+      serving: () => serving,
+      notReady,
+      version,
+      room: () => ({
+        connections: publicListener.connections,
+        bodyBytes: room.intake.held,
+        lagMs: room.lag.lagMs,
+        shedShare: room.lag.share,
+      }),
+    }),
     config.server.admin,
+    { timeouts, maxConnections: ADMIN_CONNECTIONS, onError },
   ).catch(async (error: unknown) => {
     await publicListener.close();
     throw error;
   });
+  room.lag.start();
   const prober = createProber(() => {});
   prober.follow(serving.backends.values());
   const probed = prober.first.then(() => {
@@ -89,6 +112,7 @@ export async function startGateway({
     state = "draining";
     await how(publicListener);
     clearInterval(sweeping);
+    room.lag.stop();
     reasoning.clear();
     prober.stop();
     await adminListener.close();
@@ -109,6 +133,7 @@ export async function startGateway({
       const before = serving;
       serving = createServing(next, parts, before);
       prober.follow(serving.backends.values());
+      room.follow(next);
       signals.reload(true);
       const kept = new Set(serving.backends.values());
       for (const backend of before.backends.values()) if (!kept.has(backend)) void backend.close().catch(() => {});
@@ -117,6 +142,10 @@ export async function startGateway({
     reloadFailed(messages) {
       signals.reload(false);
       log.warn("config not taken, the last good one stays", { errors: messages.slice(0, 5) });
+    },
+    retire() {
+      state = "draining";
+      publicListener.retire();
     },
     drain: () => stop((listener) => listener.drain(serving.config.server.drainMs)),
     close: () => stop((listener) => listener.close()),

@@ -13,6 +13,7 @@ import {
 } from "@signalbox/router";
 import type { Config, Team } from "../config/config.ts";
 import type { HttpExchange } from "../http/exchange.ts";
+import type { Intake } from "../http/intake.ts";
 import type { ReadRequest } from "../request-path/read-request.ts";
 import type { ReasoningMemory } from "../request-path/reasoning-memory.ts";
 import type { Capture } from "../signals/capture.ts";
@@ -21,6 +22,7 @@ import type { FailureThrottle } from "../teams/failure-throttle.ts";
 import { createKeyIndex } from "../teams/keys.ts";
 import type { LimitStore } from "../teams/limits.ts";
 import { type BackendRuntime, createBackendRuntime } from "./backend-runtime.ts";
+import type { Gate } from "./gate.ts";
 
 /** Everything a request needs, as one config has it. A reload makes a new one; requests finish on the one they began with. */
 export interface Serving {
@@ -32,6 +34,8 @@ export interface Serving {
   /** Undefined = no reply is kept. */
   readonly capture: Capture | undefined;
   readonly reasoning: ReasoningMemory;
+  readonly gate: Gate;
+  readonly intake: Intake;
   /** @throws GatewayError `invalid_api_key`, `too_many_failed_keys`, `invalid_request`. */
   identify(exchange: HttpExchange): Team;
   /** The deployments of a model that may be tried now, ordered by its strategy. */
@@ -49,6 +53,8 @@ export interface ServingParts {
   readonly throttle: FailureThrottle;
   readonly capture: Capture | undefined;
   readonly reasoning: ReasoningMemory;
+  readonly gate: Gate;
+  readonly intake: Intake;
   now(): number;
 }
 
@@ -75,6 +81,8 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
     signals: parts.signals,
     capture: parts.capture,
     reasoning: parts.reasoning,
+    gate: parts.gate,
+    intake: parts.intake,
     retryBudget,
     identify: (exchange) => identify(exchange, keys, parts.throttle),
     choose(model) {

@@ -66,6 +66,32 @@ export const metricTable = {
     labels: ["model", "outcome"],
   },
   signalbox_in_flight_requests: { type: "gauge", help: "Requests under way", labels: [] },
+  signalbox_open_connections: { type: "gauge", help: "Client connections that are open", labels: [] },
+  signalbox_body_bytes: {
+    type: "gauge",
+    help: "Bytes of request bodies under way, those of up to 64 KiB apart",
+    labels: [],
+  },
+  signalbox_event_loop_lag_seconds: {
+    type: "gauge",
+    help: "How late the event loop is: the least of the last three samples, by which requests are shed",
+    labels: [],
+  },
+  signalbox_shed_ratio: {
+    type: "gauge",
+    help: "Share of new requests that are refused since the event loop lags",
+    labels: [],
+  },
+  signalbox_shed_requests_total: {
+    type: "counter",
+    help: "Requests or connections refused for want of room: lag, requests, connections or bodies",
+    labels: ["reason"],
+  },
+  signalbox_log_lines_dropped_total: {
+    type: "counter",
+    help: "Lines of the log that nobody took: the disk is full, or the reader is slow or gone",
+    labels: [],
+  },
   signalbox_backend_in_flight_requests: { type: "gauge", help: "Attempts under way on a backend", labels: ["backend"] },
   signalbox_backend_up: {
     type: "gauge",

@@ -9,6 +9,8 @@ export interface RequestLog {
   request(story: Story): void;
   info(event: string, facts?: Record<string, unknown>): void;
   warn(event: string, facts?: Record<string, unknown>): void;
+  /** Lines that were written and that nobody took. */
+  readonly dropped: number;
   /** Writes out what is buffered. */
   flush(): Promise<void>;
 }
@@ -16,7 +18,7 @@ export interface RequestLog {
 /** Client-made text is cut to this many characters. */
 const MAX_TEXT = 256;
 
-const silent: RequestLog = { request() {}, info() {}, warn() {}, flush: async () => {} };
+const silent: RequestLog = { request() {}, info() {}, warn() {}, dropped: 0, flush: async () => {} };
 
 export interface LogOptions {
   readonly form: "json" | "pretty" | "silent";
@@ -34,6 +36,9 @@ export function createRequestLog({ form, writer = createLineWriter({ fd: 1 }) }:
       request: (story) => line(prettyLine(story)),
       info: (event, facts) => line(`  ${event}${facts ? ` ${JSON.stringify(facts)}` : ""}`),
       warn: (event, facts) => line(`! ${event}${facts ? ` ${JSON.stringify(facts)}` : ""}`),
+      get dropped() {
+        return writer.dropped;
+      },
       flush,
     };
   }
@@ -43,6 +48,9 @@ export function createRequestLog({ form, writer = createLineWriter({ fd: 1 }) }:
     request: (story) => writer.write(requestLine(story)),
     info: (event, more) => logger.info(more ?? {}, event),
     warn: (event, more) => logger.warn(more ?? {}, event),
+    get dropped() {
+      return writer.dropped;
+    },
     flush,
   };
 }

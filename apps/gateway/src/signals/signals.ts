@@ -1,7 +1,9 @@
+import { type Endpoint, errorTable } from "@signalbox/protocol";
 import type { AttemptRecord, BreakerChange, BreakerState } from "@signalbox/router";
 import type { Story } from "../request-path/story.ts";
 import { tokensOf } from "../request-path/story.ts";
 import type { BackendRuntime } from "../runtime/backend-runtime.ts";
+import type { Shortage } from "../runtime/gate.ts";
 import { createMetrics, type HistogramSeries, type Metrics, type NumberSeries } from "./metrics.ts";
 import type { RequestLog } from "./request-log.ts";
 
@@ -13,10 +15,20 @@ export interface Signals {
   begin(): void;
   /** A request is over: one line, and every metric that reads it. */
   settle(story: Story): void;
+  /** Something was refused for want of room; with its endpoint, where it is a request that nothing else tells of. */
+  shed(why: Shortage, endpoint?: Endpoint): void;
   breaker(change: BreakerChange): void;
   reload(ok: boolean): void;
-  /** Sets the gauges of all backends, before a scrape. */
-  gauges(backends: Iterable<BackendRuntime>): void;
+  /** Sets the gauges, before a scrape. */
+  gauges(backends: Iterable<BackendRuntime>, room: RoomLevels): void;
+}
+
+/** How much of its room the gateway uses. */
+export interface RoomLevels {
+  readonly connections: number;
+  readonly bodyBytes: number;
+  readonly lagMs: number;
+  readonly shedShare: number;
 }
 
 const breakerNumber: Record<BreakerState, number> = { closed: 0, open: 1, half_open: 2 };
@@ -44,6 +56,13 @@ export function createSignals(log: RequestLog): Signals {
       measure(story);
       log.request(story);
     },
+    shed(why, endpoint) {
+      metrics.counter("signalbox_shed_requests_total", { reason: why }).value++;
+      if (endpoint === undefined) return;
+      const code = "gateway_overloaded";
+      const labels = { team: OTHER, model: OTHER, endpoint, status: String(errorTable[code].status), code };
+      metrics.counter("signalbox_requests_total", labels).value++;
+    },
     breaker({ backend, model, to }) {
       metrics.counter("signalbox_breaker_transitions_total", { backend, model, to }).value++;
     },
@@ -51,7 +70,12 @@ export function createSignals(log: RequestLog): Signals {
       metrics.counter("signalbox_config_reloads_total", { result: ok ? "success" : "failure" }).value++;
       metrics.gauge("signalbox_config_reload_success", {}).value = ok ? 1 : 0;
     },
-    gauges(backends) {
+    gauges(backends, { connections, bodyBytes, lagMs, shedShare }) {
+      metrics.gauge("signalbox_open_connections", {}).value = connections;
+      metrics.gauge("signalbox_body_bytes", {}).value = bodyBytes;
+      metrics.gauge("signalbox_event_loop_lag_seconds", {}).value = lagMs / 1000;
+      metrics.gauge("signalbox_shed_ratio", {}).value = shedShare;
+      metrics.counter("signalbox_log_lines_dropped_total", {}).value = log.dropped;
       metrics.gauge("signalbox_in_flight_requests", {}).value = inFlight;
       for (const name of backendGauges) metrics.reset(name);
       for (const { name: backend, state } of backends) {
