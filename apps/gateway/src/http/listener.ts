@@ -8,7 +8,7 @@ import { Connections } from "./connections.ts";
 import { headFault, overloaded, parserRefusal, refuseRequest, refuseSocket } from "./refusals.ts";
 
 /** How long a client may take, in milliseconds: who is slow on purpose is let go. */
-export interface ClientTimeouts {
+interface ClientTimeouts {
   /** Until a request's head is there. */
   readonly readHeaderMs: number;
   /** From then on, until its body is there. */
