@@ -220,12 +220,29 @@ describe("slow start", () => {
     expect(breaker.refuses(clock.now)).toBeUndefined();
   });
 
-  test("a failure halves it, and the wait goes on growing when it opens again", () => {
+  test("a backend that fails now and then gets through it all the same", () => {
+    const { breaker, begin, end, open, clock, attempt } = setUp();
+    open();
+    clock.now += 1000;
+    end(begin(), ok);
+    let at = 0;
+    while (breaker.refuses(clock.now) === undefined && at < 300) {
+      const tickets: Ticket[] = [];
+      for (let ticket = begin(); ticket !== undefined && tickets.length < 64; ticket = begin()) tickets.push(ticket);
+      // One in thirty.
+      for (const ticket of tickets) end(ticket, ++at % 30 === 0 ? failed : ok);
+    }
+    attempt(failed);
+    for (let concurrent = 0; concurrent < 64; concurrent++) expect(begin()).toBeDefined();
+  });
+
+  test("two failures in a row halve it, and the wait goes on growing when it opens again", () => {
     const { breaker, begin, end, open, clock, attempt, admitted } = setUp();
     open();
     clock.now += 1000;
     end(begin(), ok);
     admitted(ok);
+    attempt(failed);
     attempt(failed);
     expect(admitted(ok)).toBe(2);
     open();

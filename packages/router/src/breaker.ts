@@ -232,7 +232,8 @@ export class Breaker {
     if (ticket.epoch !== this.#epoch) return;
     this.#count(now, true);
     this.#consecutive++;
-    if (this.#rampLimit !== Number.POSITIVE_INFINITY) {
+    // One failure among successes is what this backend may always have had: it would never be through.
+    if (this.#rampLimit !== Number.POSITIVE_INFINITY && this.#consecutive > 1) {
       this.#rampLimit = Math.max(1, this.#rampLimit / 2);
       this.#rampSuccesses = 0;
       this.#rampSince = now;
