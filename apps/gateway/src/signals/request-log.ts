@@ -42,10 +42,12 @@ export function createRequestLog({ form, writer = createLineWriter({ fd: 1 }) }:
       flush,
     };
   }
-  const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: "event" }, writer);
+  const writeLine = (line: string): void => writer.write(harmless(line));
+  const options = { base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: "event" };
+  const logger = pino(options, { write: writeLine });
   return {
     // A line of a known shape needs no logger to walk it: the same form, written at once.
-    request: (story) => writer.write(requestLine(story)),
+    request: (story) => writeLine(requestLine(story)),
     info: (event, more) => logger.info(more ?? {}, event),
     warn: (event, more) => logger.warn(more ?? {}, event),
     get dropped() {
@@ -53,6 +55,13 @@ export function createRequestLog({ form, writer = createLineWriter({ fd: 1 }) }:
     },
     flush,
   };
+}
+
+/** JSON leaves these as they are: some readers end a line at two of them, and terminals obey the others. */
+const unescaped = /[\u007f-\u009f\u2028\u2029]/g;
+
+function harmless(line: string): string {
+  return line.replace(unescaped, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 const round = (ms: number): number => Math.round(ms * 100) / 100;
