@@ -70,7 +70,12 @@ export interface GatewayOptions {
 /** A policy file's text; YAML reads JSON. */
 export function policyText(config: GatewayOptions["config"]): string {
   // A machine on which much runs at once lags: what is asked is to be answered all the same, unless a config says otherwise.
-  const server = { listen: "127.0.0.1:0", admin: "127.0.0.1:0", shed_lag: "0s", ...(config.server as object | undefined) };
+  const server = {
+    listen: "127.0.0.1:0",
+    admin: "127.0.0.1:0",
+    shed_lag: "0s",
+    ...(config.server as object | undefined),
+  };
   return `${JSON.stringify({ version: 1, ...config, server }, null, 1)}\n`;
 }
 

@@ -51,7 +51,7 @@ export function checkError(checks: Checks, answer: Answer, status: number, code:
 }
 
 /** The error of a body in OpenAI's shape; undefined where there is none. */
-export function errorOf(text: string): { readonly code?: string; readonly message?: string } | undefined {
+function errorOf(text: string): { readonly code?: string; readonly message?: string } | undefined {
   try {
     return (JSON.parse(text) as { error?: { code?: string; message?: string } }).error;
   } catch {
