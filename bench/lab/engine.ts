@@ -28,6 +28,10 @@ export class Engine {
   readonly name: string;
   /** Attempts since the start. */
   attempts = 0;
+  /** Of which nobody waits for the answer any more. */
+  strays = 0;
+  /** Meets every attempt in place of what its plan says; undefined = all is well. */
+  outage: Act | undefined;
   readonly #plans: ReadonlyMap<number, Plan>;
   readonly #sockets = new Set<Socket>();
   /** Connections on which an answer is under way. */
@@ -101,10 +105,11 @@ export class Engine {
     const at = body.indexOf("#");
     const plan = this.#plans.get(Number(body.toString("latin1", at + 1, at + 9)));
     if (at < 0 || plan === undefined) {
+      this.strays++;
       socket.write(json(404, errorBody("an attempt without a plan")));
       return;
     }
-    const act = plan.acts[plan.visits.length] ?? { do: "answer" };
+    const act = this.outage ?? plan.acts[plan.visits.length] ?? { do: "answer" };
     const visit: Visit = { engine: this.name, act, at: performance.now(), done: false };
     plan.visits.push(visit);
     this.#busy.add(socket);
@@ -114,10 +119,13 @@ export class Engine {
     socket.once("close", gone);
     const done = (): void => {
       visit.done = true;
+      visit.endedAt = performance.now();
       this.#busy.delete(socket);
       socket.off("close", gone);
     };
-    perform(socket, act, plan, talkOf(this.name, plan), done);
+    const talk = talkOf(this.name, plan);
+    if (plan.delayMs === 0) perform(socket, act, plan, talk, done);
+    else setTimeout(() => perform(socket, act, plan, talk, done), plan.delayMs);
   }
 }
 

@@ -26,6 +26,7 @@ export interface Visit {
   closedAt?: number;
   /** All that the act has to say was said. */
   done: boolean;
+  endedAt?: number;
 }
 
 /** One request: what is asked, what its attempts meet, and what they were. */
@@ -40,6 +41,8 @@ export interface Plan {
   readonly acts: readonly Act[];
   /** Bytes that leave the engine in one write. */
   readonly pieceBytes: number;
+  /** How long the engine takes to begin. */
+  readonly delayMs: number;
   /** The client leaves when it has this many tokens, and without any when it is 0. */
   readonly leaveAfter?: number;
   readonly visits: Visit[];
@@ -53,6 +56,7 @@ export function planOf(plan: Partial<Plan> & Pick<Plan, "number">): Plan {
     toolCall: false,
     acts: [],
     pieceBytes: Number.POSITIVE_INFINITY,
+    delayMs: 0,
     visits: [],
     ...plan,
   };

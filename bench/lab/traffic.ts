@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createRandom } from "../../packages/simulator/src/random.ts";
+import { createRandom } from "../../packages/simulator/src/index.ts";
 import { type Act, breaks, type Plan, planOf } from "./plan.ts";
 import { talkOf } from "./talk.ts";
 

@@ -1,8 +1,7 @@
-import { createRandom } from "../../packages/simulator/src/random.ts";
-import { type ReadyGateway, startReadyGateway } from "../hostile/ready-gateway.ts";
-import { Engine } from "../lab/engine.ts";
-import { judge, type Verdict } from "../lab/judge.ts";
-import { Lane, play, requestOf } from "../lab/lane.ts";
+import { createRandom } from "../../packages/simulator/src/index.ts";
+import type { Verdict } from "../lab/judge.ts";
+import { type Lab, openLab } from "../lab/lab.ts";
+import { lanePolicy } from "../lab/lane-policy.ts";
 import { breaks, type Plan, planOf } from "../lab/plan.ts";
 import { talkOf } from "../lab/talk.ts";
 import type { Measure } from "./measure.ts";
@@ -12,19 +11,7 @@ const LANES = 24;
 /** Whole answers between two cuts of a lane: its breaker must not stand in the way of what is asked about. */
 const GOOD_BETWEEN = 2;
 
-const lanes = Array.from({ length: LANES }, (_, lane) => lane);
-
-function policy(url: string): Readonly<Record<string, unknown>> {
-  return {
-    backends: Object.fromEntries(lanes.map((lane) => [`b${lane}`, { kind: "vllm", url }])),
-    models: Object.fromEntries(lanes.map((lane) => [`m${lane}`, { on: [{ backend: `b${lane}`, model: "lab" }] }])),
-    defaults: {
-      timeouts: { connect: "2s", first_token: "200ms", idle: "200ms", total: "5s" },
-      attempts: 1,
-      probe: { interval: "60s" },
-    },
-  };
-}
+const defaults = { timeouts: { connect: "2s", first_token: "200ms", idle: "200ms", total: "5s" }, attempts: 1 };
 
 /** A reply that is cut at any byte before it has said that it is finished. */
 function cutPlan(seed: number, number: number): Plan {
@@ -58,46 +45,35 @@ export const falseSuccesses: Measure = {
   target: "0",
   async run({ size, seed }) {
     const cuts = size === "full" ? 10_000 : 200;
-    const plans = new Map<number, Plan>();
-    const engine = await new Engine("a", plans).open();
-    await using gateway = await startReadyGateway({ config: policy(engine.url) });
+    await using lab = await openLab({ engines: ["a"], config: ({ a }) => lanePolicy(a, LANES, defaults) });
     const found: Found = { cut: 0, reachedEngine: 0, delivered: 0, falseSuccesses: 0, goodLost: 0, wrong: [] };
     const cutNext = (): Plan | undefined => (found.cut < cuts ? cutPlan(seed, found.cut++) : undefined);
-    try {
-      await Promise.all(lanes.map((lane) => runLane(lane, { gateway, plans, found, cutNext })));
-    } finally {
-      await engine.close();
-    }
+    await Promise.all(Array.from({ length: LANES }, (_, lane) => runLane(lab, lane, found, cutNext)));
     const ok = found.falseSuccesses === 0 && found.wrong.length === 0 && found.reachedEngine === cuts;
     return { value: found.falseSuccesses, ok, details: { ...found, wrong: found.wrong.slice(0, 20) } };
   },
 };
 
-interface Cutting {
-  readonly gateway: ReadyGateway;
-  readonly plans: Map<number, Plan>;
-  readonly found: Found;
-  cutNext(): Plan | undefined;
-}
-
-async function runLane(lane: number, { gateway, plans, found, cutNext }: Cutting): Promise<void> {
-  const client = new Lane(gateway.port);
-  const ask = async (plan: Plan): Promise<Verdict> => {
-    plans.set(plan.number, plan);
-    const verdict = judge(plan, await play(client, plan, requestOf(plan, { model: `m${lane}` })));
-    plans.delete(plan.number);
+async function runLane(
+  { lane: openLane, ask }: Lab<"a">,
+  lane: number,
+  found: Found,
+  cutNext: () => Plan | undefined,
+): Promise<void> {
+  const client = openLane();
+  const judged = async (plan: Plan): Promise<Verdict> => {
+    const { verdict } = await ask(client, plan, { model: `m${lane}` });
     if (verdict.wrong !== undefined) found.wrong.push(`${verdict.wrong}; ${JSON.stringify(plan)}`);
     return verdict;
   };
   for (let plan = cutNext(); plan !== undefined; plan = cutNext()) {
-    const { end, tokens } = await ask(plan);
+    const { end, tokens } = await judged(plan);
     if (plan.visits.length > 0) found.reachedEngine++;
     if (tokens > 0) found.delivered++;
     if (end === "ok") found.falseSuccesses++;
     for (let good = 0; good < GOOD_BETWEEN; good++) {
-      const whole = await ask(planOf({ number: 90_000_000 + lane, stream: good % 2 === 0 }));
+      const whole = await judged(planOf({ number: 90_000_000 + lane, stream: good % 2 === 0 }));
       if (whole.end !== "ok") found.goodLost++;
     }
   }
-  client.leave();
 }

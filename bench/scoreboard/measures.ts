@@ -1,3 +1,6 @@
+import { breakerMoves } from "./breaker-moves.ts";
+import { clientGone } from "./client-gone.ts";
+import { extraAttempts } from "./extra-attempts.ts";
 import { falseSuccesses } from "./false-successes.ts";
 import { junkNames } from "./junk-names.ts";
 import { keyTiming } from "./key-timing.ts";
@@ -10,6 +13,9 @@ import { ssrf } from "./ssrf.ts";
 /** Every measure by its number in the scoreboard; one file each. */
 export const measures = {
   S3: falseSuccesses,
+  S5: clientGone,
+  S6: extraAttempts,
+  S11: breakerMoves,
   S12: memoryOverTime,
   S19: junkNames,
   S21: routes,

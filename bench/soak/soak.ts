@@ -1,19 +1,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ReadyGateway, startReadyGateway } from "../hostile/ready-gateway.ts";
-import { Engine } from "../lab/engine.ts";
 import { type Held, heldBy, watched } from "../lab/held-memory.ts";
-import { judge, type Verdict } from "../lab/judge.ts";
-import { Lane, play, requestOf } from "../lab/lane.ts";
+import type { Verdict } from "../lab/judge.ts";
+import { type Lab, openLab } from "../lab/lab.ts";
+import type { Lane } from "../lab/lane.ts";
 import type { Plan } from "../lab/plan.ts";
 import { replaceConfig } from "../lab/replace-config.ts";
-import { keys, mixedPlan, mixedPolicy, teamOf } from "../lab/traffic.ts";
+import { type EngineUrls, keys, mixedPlan, mixedPolicy, teamOf } from "../lab/traffic.ts";
 
+type EngineName = keyof EngineUrls;
+
+const TIGHT_PER_SECOND = 20;
 const LANES = 64;
 const FAULT_SHARE = 0.05;
 const SCRAPE_MS = 3000;
 const OUTAGE_MS = 500;
 /** Code, caches and pools that a process makes once are there after so many requests. */
 const WARM_UP = 2000;
+/** By then V8 has compiled what is worth it and found the size of its heap. */
+const WARM = 100_000;
 /** An outage in a part of fewer requests would be all of it. */
 const LEAST_FOR_OUTAGE = 10_000;
 /** A client that is told to come back later does, though sooner than it was told. */
@@ -43,10 +47,10 @@ export interface SoakResult {
   readonly requests: number;
   readonly seconds: number;
   readonly samples: readonly Sample[];
-  /** From 10 % of the requests to all of them. */
+  /** From 100,000 requests to all of them; from half of a run that is shorter than 200,000. */
   readonly rssGrowthMb: number;
   readonly heapGrowthMb: number;
-  /** Straight line through all samples from 10 % on. */
+  /** Straight line through the samples of that part. */
   readonly rssSlopeMbPer100k: number;
   readonly heapSlopeMbPer100k: number;
   /** What the process has open beyond what it had after its warm-up: sorts of resources, and file descriptors. */
@@ -61,65 +65,49 @@ export interface SoakResult {
 
 /** Sends so many requests of a seeded mix through a gateway process and measures what it holds on to. Linux only. */
 export async function soak(options: SoakOptions): Promise<SoakResult> {
-  const run = new Soak(options);
-  try {
-    return await run.go();
-  } finally {
-    await run.close();
-  }
+  await using lab = await openLab({
+    engines: ["a", "b", "c"],
+    config: (urls) => mixedPolicy(urls, TIGHT_PER_SECOND),
+    ...watched,
+  });
+  return await new Soak(options, lab).go();
 }
 
 class Soak {
   readonly #options: SoakOptions;
-  readonly #plans = new Map<number, Plan>();
-  readonly #engines = {
-    a: new Engine("a", this.#plans),
-    b: new Engine("b", this.#plans),
-    c: new Engine("c", this.#plans),
-  };
-  #gateway: ReadyGateway | undefined;
+  readonly #lab: Lab<EngineName>;
+  readonly #warmUp: number;
   #next = 0;
   #reloads = 0;
-  #warmUp = 0;
   readonly #ends: Record<string, number> = {};
   readonly #wrong: string[] = [];
   #wrongCount = 0;
 
-  constructor(options: SoakOptions) {
+  constructor(options: SoakOptions, lab: Lab<EngineName>) {
     this.#options = options;
+    this.#lab = lab;
+    this.#warmUp = Math.min(WARM_UP, options.requests);
   }
 
   async go(): Promise<SoakResult> {
-    const { requests, snapshots } = this.#options;
-    await Promise.all(Object.values(this.#engines).map((engine) => engine.open()));
-    this.#gateway = await startReadyGateway({ config: this.#policy(), ...watched });
-    const scraping = setInterval(() => void this.#gateway!.scrape().catch(() => {}), SCRAPE_MS);
+    const { requests, snapshots, say } = this.#options;
+    const { gateway } = this.#lab;
+    const scraping = setInterval(() => void gateway.scrape().catch(() => {}), SCRAPE_MS);
     const began = performance.now();
     const total = parts(requests);
-    this.#warmUp = Math.min(WARM_UP, requests);
     await this.#part(this.#warmUp);
     const baseline = await this.#measure(0);
     const samples: Sample[] = [];
     for (let part = 1; part <= total; part++) {
       await this.#part(Math.floor((requests * part) / total) - Math.floor((requests * (part - 1)) / total));
-      samples.push(await this.#measure(this.#next - this.#warmUp, baseline));
+      const sample = await this.#measure(this.#next - this.#warmUp, baseline);
+      samples.push(sample);
       const snapshot = snapshots !== undefined && (part === 1 || part === total);
-      if (snapshot) await heldBy(this.#gateway, `${snapshots}/${part}.heapsnapshot`);
-      this.#options.say?.(lineOf(samples.at(-1)!));
+      if (snapshot) await heldBy(gateway, `${snapshots}/${part}.heapsnapshot`);
+      say?.(lineOf(sample));
     }
     clearInterval(scraping);
     return this.#result(baseline, samples, (performance.now() - began) / 1000);
-  }
-
-  async close(): Promise<void> {
-    await this.#gateway?.close();
-    await Promise.all(Object.values(this.#engines).map((engine) => engine.close()));
-  }
-
-  #policy(): Readonly<Record<string, unknown>> {
-    const { a, b, c } = this.#engines;
-    // A limit that changes makes every reload a real one.
-    return mixedPolicy({ a: a.url, b: b.url, c: c.url }, 20 + (this.#reloads % 2));
   }
 
   /** So many requests, with a reload and a short outage of one engine in their midst; then nothing is left under way. */
@@ -128,7 +116,7 @@ class Soak {
     this.#next += count;
     let next = from;
     const lane = async (): Promise<void> => {
-      const client = new Lane(this.#gateway!.port);
+      const client = this.#lab.lane();
       while (next < from + count) await this.#ask(client, next++);
       client.leave();
     };
@@ -138,10 +126,13 @@ class Soak {
   }
 
   async #disturb(outage: boolean): Promise<void> {
+    const { gateway, engines } = this.#lab;
+    const { a, b, c } = engines;
     this.#reloads++;
-    replaceConfig(this.#gateway!, this.#policy());
+    // A limit that changes makes every reload a real one.
+    replaceConfig(gateway, mixedPolicy({ a: a.url, b: b.url, c: c.url }, TIGHT_PER_SECOND + (this.#reloads % 2)));
     if (!outage) return;
-    const engine = this.#engines[(["a", "b", "c"] as const)[this.#reloads % 3]!];
+    const engine = [a, b, c][this.#reloads % 3]!;
     await engine.close();
     await sleep(OUTAGE_MS);
     await engine.open();
@@ -149,11 +140,9 @@ class Soak {
 
   async #ask(client: Lane, number: number): Promise<void> {
     const plan = mixedPlan(this.#options.seed, number, FAULT_SHARE);
-    this.#plans.set(number, plan);
     const model = number % 3 === 0 ? "auto" : "large";
-    const heard = await play(client, plan, requestOf(plan, { model, key: keys[teamOf(number)] }));
-    this.#plans.delete(number);
-    this.#count(plan, judge(plan, heard));
+    const { heard, verdict } = await this.#lab.ask(client, plan, { model, key: keys[teamOf(number)] });
+    this.#count(plan, verdict);
     if (heard.status === 503) await sleep(BACK_OFF_MS);
   }
 
@@ -169,9 +158,9 @@ class Soak {
   async #measure(requests: number, baseline?: Sample): Promise<Sample> {
     let best: Sample | undefined;
     for (let look = 0; look < (baseline === undefined ? 3 : LOOKS); look++) {
-      for (const engine of Object.values(this.#engines)) engine.closeIdle();
+      for (const engine of Object.values(this.#lab.engines)) engine.closeIdle();
       await sleep(100);
-      const sample = { requests, ...(await heldBy(this.#gateway!)) };
+      const sample = { requests, ...(await heldBy(this.#lab.gateway)) };
       if (best === undefined || handlesOf(sample) <= handlesOf(best)) best = sample;
       if (baseline !== undefined && handlesOf(best) <= handlesOf(baseline)) break;
     }
@@ -179,7 +168,8 @@ class Soak {
   }
 
   #result(baseline: Sample, samples: readonly Sample[], seconds: number): SoakResult {
-    const [first, last] = [samples[0]!, samples.at(-1)!];
+    const warm = samples.filter(({ requests }) => requests >= Math.min(WARM, this.#options.requests / 2));
+    const [first, last] = [warm[0]!, warm.at(-1)!];
     const rssGrowthMb = (last.rss - first.rss) / MB;
     const heapGrowthMb = (last.heapUsed - first.heapUsed) / MB;
     const handlesLeft = handlesBeyond(baseline, last);
@@ -190,8 +180,8 @@ class Soak {
       samples,
       rssGrowthMb,
       heapGrowthMb,
-      rssSlopeMbPer100k: slope(samples, ({ rss }) => rss),
-      heapSlopeMbPer100k: slope(samples, ({ heapUsed }) => heapUsed),
+      rssSlopeMbPer100k: slope(warm, ({ rss }) => rss),
+      heapSlopeMbPer100k: slope(warm, ({ heapUsed }) => heapUsed),
       handlesLeft,
       ends: this.#ends,
       wrong: this.#wrong,
