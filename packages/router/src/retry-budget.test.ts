@@ -59,3 +59,69 @@ test("a clock that stands still or jumps far ahead does no harm", () => {
   clock.now += 1e9;
   expect(takeAll()).toBe(10);
 });
+
+test("counts by the second: what a second held is forgotten when it is ten seconds old", () => {
+  const { budget, clock, takeAll } = setUp({ floorPerSecond: 0, ratio: 0.5 });
+  for (let second = 0; second < 10; second++) {
+    for (let request = 0; request < 10; request++) budget.request();
+    if (second < 9) clock.now += 1000;
+  }
+  expect(takeAll()).toBe(50);
+  // The first second is forgotten, and all that was taken in the last one is still held against the rest.
+  clock.now += 1000;
+  expect(takeAll()).toBe(0);
+  clock.now += 8999;
+  expect(takeAll()).toBe(0);
+  for (let request = 0; request < 10; request++) budget.request();
+  clock.now += 1;
+  expect(takeAll()).toBe(5);
+});
+
+test("a clock that goes back a little forgets nothing", () => {
+  const { budget, clock, takeAll } = setUp({ floorPerSecond: 0 });
+  for (let request = 0; request < 100; request++) budget.request();
+  clock.now -= 3000;
+  for (let request = 0; request < 100; request++) budget.request();
+  expect(takeAll()).toBe(40);
+});
+
+test("the floor fills up evenly, and to a second's worth at most", () => {
+  const { clock, takeAll } = setUp({ floorPerSecond: 4 });
+  expect(takeAll()).toBe(4);
+  clock.now += 249;
+  expect(takeAll()).toBe(0);
+  clock.now += 1;
+  expect(takeAll()).toBe(1);
+  clock.now += 5000;
+  expect(takeAll()).toBe(4);
+});
+
+test("a retry that was not made is there for the next one, from wherever it was taken", () => {
+  const { budget, takeAll } = setUp({ floorPerSecond: 2 });
+  for (let request = 0; request < 10; request++) budget.request();
+  expect(takeAll()).toBe(4);
+  budget.giveBack();
+  expect(takeAll()).toBe(1);
+  for (let i = 0; i < 3; i++) budget.giveBack();
+  expect(takeAll()).toBe(3);
+});
+
+test("what is given back late fills the floor no higher than it goes", () => {
+  const { budget, clock, takeAll } = setUp({ floorPerSecond: 2 });
+  expect(budget.take()).toBe(true);
+  clock.now += 20_000;
+  expect(budget.take()).toBe(true);
+  budget.giveBack();
+  budget.giveBack();
+  expect(takeAll()).toBe(2);
+});
+
+test("another ratio holds from the next retry on, over what was counted", () => {
+  const { budget, takeAll } = setUp({ floorPerSecond: 0 });
+  for (let request = 0; request < 100; request++) budget.request();
+  expect(takeAll()).toBe(20);
+  budget.setRatio(0.5);
+  expect(takeAll()).toBe(30);
+  budget.setRatio(0.1);
+  expect(takeAll()).toBe(0);
+});
