@@ -36,6 +36,18 @@ export const backendAfterCommit: readonly Scenario[] = [
       { what: "a FIN", fault: { kind: "cut" }, modes: stream, expect: breaksOff("cut") },
       { what: "a clean end", fault: { kind: "clean_cut" }, modes: stream, expect: breaksOff("cut") },
       {
+        what: "a FIN before the first token",
+        fault: { kind: "cut", after_tokens: 0 },
+        modes: stream,
+        expect: fallbackAnswers(failed("cut")),
+      },
+      {
+        what: "a clean end before the first token",
+        fault: { kind: "clean_cut", after_tokens: 0 },
+        modes: stream,
+        expect: fallbackAnswers(failed("cut")),
+      },
+      {
         what: "[DONE] without a finish_reason",
         fault: { kind: "no_finish" },
         modes: stream,

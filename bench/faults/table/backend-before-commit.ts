@@ -127,7 +127,7 @@ export const backendBeforeCommit: readonly Scenario[] = [
   },
   {
     id: "F08",
-    title: "a lasting 503 -> fallback, named and billed as such",
+    title: "a lasting 503 -> fallback, named and billed as such, nothing held against the primary",
     cases: [
       {
         fault: { kind: "status", status: 503 },
@@ -137,6 +137,7 @@ export const backendBeforeCommit: readonly Scenario[] = [
       },
       { fault: { kind: "status", status: 503 }, modes: ["whole"], expect: fallbackAnswers(busy) },
     ],
+    play: playManyBusy(503),
   },
   {
     id: "F09",
@@ -148,7 +149,7 @@ export const backendBeforeCommit: readonly Scenario[] = [
     id: "F10",
     title: "429 without a time -> two attempts at most, fallback, nothing held against it",
     cases: [{ fault: { kind: "status", status: 429 }, expect: fallbackAnswers(busy) }],
-    play: playManyBusy,
+    play: playManyBusy(429),
   },
   {
     id: "F11",

@@ -42,16 +42,18 @@ export async function playNamedTime({ checks, start }: Scene): Promise<void> {
 
 const BUSY = 12;
 
-/** F10: however often an engine is busy, its breaker stays closed. */
-export async function playManyBusy({ checks, start }: Scene): Promise<void> {
-  const stage = await start();
-  const { pool } = stage;
-  await pool.strike({ kind: "status", status: 429, retry_after: 0 });
-  for (let i = 0; i < BUSY; i++)
-    checks.is("client", "the words", (await stage.chat(i % 2 === 0)).content, pool.words.fallback);
-  checks.within("engines", "requests to the primary", pool.posts("primary"), 1, 2 * BUSY);
-  checks.is("engines", "requests to the fallback", pool.posts("fallback"), BUSY);
-  const busy = await stage.grown("signalbox_attempts_total", { backend: "primary", outcome: "backpressure" });
-  checks.is("metrics", "attempts that found it busy", busy, pool.posts("primary"));
-  checks.is("metrics", "moves of the breaker", await stage.grown("signalbox_breaker_transitions_total"), 0);
-}
+/** F08, F10: however often an engine is busy, its breaker stays closed. */
+export const playManyBusy =
+  (status: 429 | 503) =>
+  async ({ checks, start }: Scene): Promise<void> => {
+    const stage = await start();
+    const { pool } = stage;
+    await pool.strike({ kind: "status", status, retry_after: 0 });
+    for (let i = 0; i < BUSY; i++)
+      checks.is("client", "the words", (await stage.chat(i % 2 === 0)).content, pool.words.fallback);
+    checks.within("engines", "requests to the primary", pool.posts("primary"), 1, 2 * BUSY);
+    checks.is("engines", "requests to the fallback", pool.posts("fallback"), BUSY);
+    const busy = await stage.grown("signalbox_attempts_total", { backend: "primary", outcome: "backpressure" });
+    checks.is("metrics", "attempts that found it busy", busy, pool.posts("primary"));
+    checks.is("metrics", "moves of the breaker", await stage.grown("signalbox_breaker_transitions_total"), 0);
+  };

@@ -2,14 +2,8 @@ import { expect, test } from "vitest";
 import { type Pool, startPool, until, words } from "./fault-pool.ts";
 import { startRawUpstream } from "./raw-upstream.ts";
 
-const modes = [
-  { mode: "streamed", stream: true },
-  { mode: "whole", stream: false },
-];
-
 const stateOf = (pool: Pool, name: "primary" | "fallback" = "primary") =>
   pool.gateway.gateway.serving.backends.get(name)!.state;
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Most requests that were under way at once. */
 function peakOf(entries: readonly { at: number; endedAt?: number; abortedAt?: number }[]): number {
@@ -26,45 +20,6 @@ function peakOf(entries: readonly { at: number; endedAt?: number; abortedAt?: nu
   }
   return peak;
 }
-
-test.each(modes)(
-  "F39 a primary that is gone for two seconds: every request is served, few go to it, and it is back within ten seconds ($mode)",
-  async ({ stream }) => {
-    const pool = await startPool({ defaults: "probe: { interval: 5s, timeout: 500ms }" });
-    expect((await pool.chat(stream)).content).toBe(words.primary);
-    pool.primary.fault({ kind: "status", status: 500 });
-    const before = pool.seen("primary").length;
-    for (let i = 0; i < 20; i++) {
-      const answer = await pool.chat(stream);
-      expect(answer.status).toBe(200);
-      expect(answer.content).toBe(words.fallback);
-      await wait(60);
-    }
-    // A failed request tries the only backend of its model twice; one try more for each wait of the breaker.
-    expect(pool.seen("primary").length - before).toBeLessThanOrEqual(3 + 3);
-    await pool.primary.clearFaults();
-    const back = performance.now();
-    let content = "";
-    while (content !== words.primary && performance.now() - back < 10_000) {
-      const answer = await pool.chat(stream);
-      expect(answer.status).toBe(200);
-      content = answer.content;
-      await wait(20);
-    }
-    expect(performance.now() - back).toBeLessThan(10_000);
-    expect(content).toBe(words.primary);
-  },
-);
-
-test("F39 a primary that is killed and comes back is found by its probe, without a request lost", async () => {
-  const pool = await startPool({ defaults: "probe: { interval: 100ms, timeout: 100ms }" });
-  await pool.primary.kill();
-  for (let i = 0; i < 8; i++) expect((await pool.chat(true)).content).toBe(words.fallback);
-  await until(() => stateOf(pool).health.status === "down", 1000, "the probe has failed");
-  await pool.primary.revive();
-  await until(() => stateOf(pool).health.status === "ready", 2000, "the probe has succeeded");
-  expect((await pool.chat(true)).content).toBe(words.primary);
-});
 
 test("F51 a recovered backend is given 1, 2, 4, ... requests at once, not all of them", async () => {
   const pool = await startPool({ primary: { tokensPerSecond: 100 }, settings: ", max_concurrent: 64" });
