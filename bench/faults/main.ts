@@ -1,8 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { createRandom } from "../../packages/simulator/src/index.ts";
 import { machine } from "../harness.ts";
 import { fast, full } from "./profile.ts";
 import { createScheduler, type Result } from "./run.ts";
+import type { Scenario } from "./scenario.ts";
 import { scenarios } from "./table.ts";
 
 const usage = `pnpm faults [ID...] [--full] [--seed N] [--json FILE]
@@ -51,6 +53,15 @@ function lineOf({ id, title, outcome, reason, ms, checks, lagMaxMs, cpuAfter }: 
   return `${id}  ${outcome.padEnd(6)} ${String(ms).padStart(6)} ms  ${strain}  ${sides.join(", ").padEnd(48)}  ${title}`;
 }
 
+/** Which rows are played beside which is the seed's choice. */
+function inSeedsOrder(rows: readonly Scenario[]): Scenario[] {
+  const random = createRandom(options.seed);
+  return rows
+    .map((row) => ({ row, place: random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ row }) => row);
+}
+
 const options = readOptions();
 const profile = options.full ? full : fast;
 const chosen = scenarios.filter(({ id }) => options.ids.length === 0 || options.ids.includes(id));
@@ -59,10 +70,10 @@ console.log(
 );
 const scheduler = createScheduler({ profile, seed: options.seed });
 const started = performance.now();
-const playing = chosen.map((scenario) => scheduler.play(scenario));
+const playing = new Map(inSeedsOrder(chosen).map((scenario) => [scenario, scheduler.play(scenario)]));
 const results: Result[] = [];
-for (const played of playing) {
-  const result = await played;
+for (const scenario of chosen) {
+  const result = await playing.get(scenario)!;
   results.push(result);
   console.log(lineOf(result));
   for (const failure of result.failures) console.log(`       ${failure}`);

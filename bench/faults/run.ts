@@ -25,7 +25,7 @@ export interface Result {
   readonly figures: Readonly<Record<string, number>>;
 }
 
-/** Plays scenarios: those that bear company side by side, then each of the others alone. */
+/** Plays scenarios: each of those that bear no company alone, then the others side by side. */
 export interface Scheduler {
   play(scenario: Scenario): Promise<Result>;
 }
@@ -50,9 +50,9 @@ export function createScheduler({ profile, seed, beside = 5 }: RunOptions): Sche
   const next = (): void => {
     for (;;) {
       if (isAlone) return;
-      let at = waiting.findIndex(({ alone }) => !alone);
-      if (at < 0 && running === 0) at = 0;
-      if (at < 0 || running >= beside || waiting.length === 0) return;
+      const first = waiting.findIndex(({ alone }) => alone);
+      const at = first >= 0 && running === 0 ? first : waiting.findIndex(({ alone }) => !alone);
+      if (at < 0 || running >= beside) return;
       const [turn] = waiting.splice(at, 1);
       running++;
       isAlone = turn!.alone;

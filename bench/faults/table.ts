@@ -1,13 +1,15 @@
 import type { Scenario } from "./scenario.ts";
-import { backendAfterCommit } from "./table/backend-after-commit.ts";
-import { backendBeforeCommit } from "./table/backend-before-commit.ts";
+import { brokenStreams } from "./table/broken-streams.ts";
 import { hostileClient } from "./table/hostile-client.ts";
+import { noAnswer } from "./table/no-answer.ts";
 import { redis } from "./table/redis.ts";
+import { wrongAnswers } from "./table/wrong-answers.ts";
 
 /** Every row of the fault matrix, in its order. */
 export const scenarios: readonly Scenario[] = [
-  ...backendBeforeCommit,
-  ...backendAfterCommit,
+  ...noAnswer,
+  ...wrongAnswers,
+  ...brokenStreams,
   ...redis,
   ...hostileClient,
 ];

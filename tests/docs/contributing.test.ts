@@ -21,6 +21,7 @@ const examples = [
     adds: "signalbox_backend_kv_use",
     changes: ["apps/gateway/src/signals/metrics.ts", "apps/gateway/src/signals/signals.ts"],
   },
+  { heading: "A fault", adds: "F74", changes: ["bench/faults/table/wrong-answers.ts"] },
 ];
 
 describe("a change", () => {

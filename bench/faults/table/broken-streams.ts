@@ -27,8 +27,8 @@ const harmless = (what: string, fault: TableFault): Case => ({
   expect: primaryAnswers(),
 });
 
-/** F23 to F39: the backend fails after the first content has left for the client. */
-export const backendAfterCommit: readonly Scenario[] = [
+/** F23 to F39: what happens to a stream after its first content has left for the client. */
+export const brokenStreams: readonly Scenario[] = [
   {
     id: "F23",
     title: "the end of the connection mid-stream, politely or not -> an error event, no [DONE], a failure",
