@@ -2,7 +2,7 @@ import { sampleJson } from "./json-sample.ts";
 import type { Choice, InferenceRequest, SimulatedKind } from "./kind.ts";
 import { toPieces } from "./pieces.ts";
 import { createRandom, hashText } from "./random.ts";
-import { messagesOf } from "./request-view.ts";
+import { begunText, messagesOf } from "./request-view.ts";
 import type { ScriptReply } from "./script.ts";
 import { composeReasoning, composeSentences } from "./sentences.ts";
 import { type PlannedCall, planCalls } from "./tool-choice.ts";
@@ -74,8 +74,7 @@ function draft(request: InferenceRequest, options: AnswerOptions, index: number)
   if (request.endpoint === "completions")
     return plain(` ${composeSentences(kind.title, model, request.prompt, seed + index)}`);
   const messages = messagesOf(request.body);
-  const continuing = kind.habits.continues && request.body.continue_final_message === true;
-  const begun = continuing && messages.at(-1)?.role === "assistant" ? (messages.pop()?.text ?? "") : "";
+  if (begunText(request.body, kind.habits.continues) !== undefined) messages.pop();
   const last = messages.at(-1);
   const asked = messages.findLast((message) => message.role === "user")?.text ?? "";
   const json = jsonAnswer(request);
@@ -95,7 +94,6 @@ function draft(request: InferenceRequest, options: AnswerOptions, index: number)
     return { ...plain("", reasoning), calls };
   }
   const text = composeSentences(kind.title, model, asked, seed + index);
-  if (begun !== "" && text.startsWith(begun)) return plain(text.slice(begun.length));
   return plain(text, thinks ? composeReasoning(asked) : "");
 }
 
@@ -162,6 +160,18 @@ function finished(given: Draft, request: InferenceRequest, options: AnswerOption
   };
 }
 
+/** What is left to say of an answer that was begun; all of it where it does not begin so. */
+function rest(draft: Draft, begun: string | undefined): Draft {
+  if (begun === undefined || begun === "" || !draft.text.startsWith(begun)) return draft;
+  let left = begun.length;
+  const pieces = draft.pieces?.flatMap((piece) => {
+    const kept = piece.slice(left);
+    left = Math.max(0, left - piece.length);
+    return kept === "" ? [] : [kept];
+  });
+  return { ...draft, reasoning: "", text: draft.text.slice(begun.length), pieces };
+}
+
 function inlined(draft: Draft): Draft {
   if (draft.reasoning === "") return draft;
   const thought = `<think>\n${draft.reasoning}\n</think>\n\n`;
@@ -177,8 +187,9 @@ export function composeAnswers(
 ): readonly Answer[] {
   const wanted = typeof request.body.n === "number" && options.kind.habits.choices ? Math.floor(request.body.n) : 1;
   const count = Math.min(16, Math.max(1, wanted));
+  const begun = begunText(request.body, options.kind.habits.continues);
   return Array.from({ length: count }, (_, index) => {
     const made = reply === undefined ? draft(request, options, index) : scripted(reply);
-    return finished(made, request, options, index);
+    return finished(rest(made, begun), request, options, index);
   });
 }

@@ -90,6 +90,20 @@ export function renderFrames(wire: StreamWire, answers: readonly Answer[]): Fram
   return frames;
 }
 
+/** Puts the tokens so far into every event that has choices. */
+export function addUsage(frames: Frames, usageSoFar: (completionTokens: number) => string): void {
+  const { roles, texts, templates } = frames;
+  let tokens = 0;
+  for (const [index, role] of roles.entries()) {
+    if (role === "usage" || role === "done") continue;
+    if (role === "token" || role === "last") tokens += 1;
+    const [before, after] = templates[index] ?? ["", ""];
+    const whole = `${before}${texts[index] ?? ""}${after}`;
+    texts[index] = whole.replace(/(,"usage":null)?\}\n\n$/, `,"usage":${usageSoFar(tokens)}}\n\n`);
+    templates[index] = undefined;
+  }
+}
+
 /** What the sender tells its owner. */
 export interface DeliveryEvents {
   /** So many tokens more were handed over. */

@@ -1,5 +1,5 @@
 import { type Answer, composeAnswers } from "./answer.ts";
-import { createRestamp, deliverFrames, type Pace, renderFrames } from "./delivery.ts";
+import { addUsage, createRestamp, deliverFrames, type Pace, renderFrames } from "./delivery.ts";
 import { embedInput } from "./embedding-vectors.ts";
 import type { Engine } from "./engine.ts";
 import type { ActiveStrike } from "./fault-board.ts";
@@ -9,7 +9,7 @@ import { createChunkedOutlet, type Outlet } from "./outlet.ts";
 import { randomAlnum, randomHex } from "./random.ts";
 import { sendReply } from "./reply.ts";
 import type { LogEntry } from "./request-log.ts";
-import { messagesOf, readInferenceRequest } from "./request-view.ts";
+import { begunText, messagesOf, readInferenceRequest } from "./request-view.ts";
 import type { ScriptReply } from "./script.ts";
 import { playScripted } from "./scripted-reply.ts";
 
@@ -48,7 +48,8 @@ export async function serveInference(
   const request = readInferenceRequest(endpoint, exchange.request, body);
   entry.model = request.model;
   entry.stream = request.stream;
-  const turn = messagesOf(body).filter((message) => message.role === "assistant").length;
+  const begun = begunText(body, kind.habits.continues) === undefined ? 0 : 1;
+  const turn = messagesOf(body).filter((message) => message.role === "assistant").length - begun;
   const { model: asked, prompt, stream } = request;
   const script = engine.script({ model: asked, prompt, stream, turn, endpoint });
   const refusal = script === undefined ? refusalOf(engine, request) : undefined;
@@ -217,7 +218,10 @@ function answerStream(job: Job, streamed: OpenStream, leave: () => void): () => 
   const wire = request.endpoint === "chat" ? kind.chatStream(turn) : kind.completionStream(turn);
   const outlet = streamed.outlet();
   const restamp = kind.habits.stampsChunks ? createRestamp(turn) : undefined;
-  return deliverFrames(renderFrames(wire, answers), outlet, pace, restamp, {
+  const frames = renderFrames(wire, answers);
+  const counted = request.continuousUsage && request.endpoint === "chat";
+  if (counted && kind.usageSoFar !== undefined) addUsage(frames, (tokens) => kind.usageSoFar!(turn, tokens));
+  return deliverFrames(frames, outlet, pace, restamp, {
     tokens: (count) => countTokens(job, count),
     writable: () => exchange.writable,
     ended: leave,

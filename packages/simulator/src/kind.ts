@@ -35,6 +35,8 @@ export interface InferenceRequest {
   readonly model: string;
   readonly stream: boolean;
   readonly includeUsage: boolean;
+  /** Usage is to be told in each event of a stream. */
+  readonly continuousUsage: boolean;
   /** Everything that the model is to read. */
   readonly prompt: string;
   readonly promptTokens: number;
@@ -124,8 +126,8 @@ interface Habits {
   readonly enforcesToolChoice: boolean;
   /** `tool_choice: none` keeps the parser out; the model sees the tools all the same, and its calls stay text. */
   readonly callsUnderNone?: boolean;
-  /** Takes `continue_final_message`. */
-  readonly continues: boolean;
+  /** What it goes on from with `continue_final_message`: the text as it is, or without whitespace at its end. */
+  readonly continues: "as_is" | "trimmed" | false;
 }
 
 export type Route = (state: EngineState, request: HttpRequest) => Reply | Promise<Reply>;
@@ -175,6 +177,8 @@ export interface SimulatedKind {
   completion(turn: Turn): string;
   completionStream(turn: Turn): StreamWire;
   embeddings(model: string, vectors: readonly (readonly number[])[] | readonly string[], promptTokens: number): string;
+  /** The usage in each event of a chat stream, where it was asked for with `stream_options.continuous_usage_stats`. */
+  usageSoFar?(turn: Turn, completionTokens: number): string;
   /** Extra headers of a JSON answer (vLLM's load report). */
   answerHeaders?(state: EngineState, request: InferenceRequest): readonly (readonly [string, string])[];
 }

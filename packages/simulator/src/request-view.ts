@@ -28,6 +28,17 @@ export function messagesOf(body: Readonly<Record<string, unknown>>): Message[] {
   });
 }
 
+/** The text that the answer is to go on from; undefined = it begins anew. */
+export function begunText(
+  body: Readonly<Record<string, unknown>>,
+  how: "as_is" | "trimmed" | false,
+): string | undefined {
+  if (how === false || body.continue_final_message !== true) return undefined;
+  const last = messagesOf(body).at(-1);
+  if (last?.role !== "assistant") return undefined;
+  return how === "trimmed" ? last.text.trimEnd() : last.text;
+}
+
 function promptOf(endpoint: Endpoint, body: Readonly<Record<string, unknown>>): string {
   if (endpoint === "chat") {
     const text = messagesOf(body)
@@ -49,7 +60,10 @@ export function readInferenceRequest(
   body: Readonly<Record<string, unknown>>,
 ): InferenceRequest {
   const prompt = promptOf(endpoint, body);
-  const streamOptions = body.stream_options as { include_usage?: unknown } | null | undefined;
+  const streamOptions = body.stream_options as
+    | { include_usage?: unknown; continuous_usage_stats?: unknown }
+    | null
+    | undefined;
   return {
     endpoint,
     http,
@@ -57,6 +71,7 @@ export function readInferenceRequest(
     model: typeof body.model === "string" ? body.model : "",
     stream: body.stream === true && endpoint !== "embeddings",
     includeUsage: streamOptions?.include_usage === true,
+    continuousUsage: streamOptions?.include_usage === true && streamOptions.continuous_usage_stats === true,
     prompt,
     promptTokens: countPromptTokens(prompt),
     maxTokens: numberOf(body.max_tokens) ?? numberOf(body.max_completion_tokens),

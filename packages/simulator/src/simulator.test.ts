@@ -231,6 +231,40 @@ describe("deviations", () => {
     }
   });
 
+  test("a scripted answer goes on at the right piece; vLLM without the whitespace at the end of what was begun", async () => {
+    const script = [{ reply: { deltas: ["one ", "two ", "three ", "four"] } }];
+    const rests = { vllm: " four", sglang: "four" } as const;
+    for (const kind of ["vllm", "sglang"] as const) {
+      const { port } = await start({ kind, script });
+      const messages = [
+        { role: "user", content: "Count" },
+        { role: "assistant", content: "one two three " },
+      ];
+      const body = chatBody({ messages, continue_final_message: true, add_generation_prompt: false });
+      expect(json<Answered>(await rawRequest(port, { body })).choices[0]?.message.content).toBe(rests[kind]);
+    }
+  });
+
+  test("vLLM refuses to continue and to begin at once, and beginning is what it does unless told", async () => {
+    const { port } = await start({ kind: "vllm" });
+    const messages = [{ role: "assistant", content: "So" }];
+    for (const more of [{}, { add_generation_prompt: true }]) {
+      const answer = await rawRequest(port, { body: chatBody({ messages, continue_final_message: true, ...more }) });
+      expect(answer.status).toBe(400);
+      expect(answer.body.toString()).toContain("add_generation_prompt");
+    }
+  });
+
+  test("vLLM and SGLang tell the tokens so far in each event, when asked", async () => {
+    for (const kind of ["vllm", "sglang"] as const) {
+      const { port } = await start({ kind, script: [{ reply: { deltas: ["one ", "two ", "three"] } }] });
+      const stream_options = { include_usage: true, continuous_usage_stats: true };
+      const { body } = await rawRequest(port, { body: chatBody({ stream: true, stream_options }) });
+      const counts = [...body.toString().matchAll(/"completion_tokens":(\d+)/g)].map(([, count]) => Number(count));
+      expect(counts).toEqual([0, 1, 2, 3, 3, 3]);
+    }
+  });
+
   test("llama-server and vLLM close an idle connection after 5 s, llama-server one of 100 requests", async () => {
     for (const kind of ["llama_cpp", "vllm"] as const) expect(simulatedKinds[kind].habits.idleMs).toBe(5000);
     const { port } = await start({ kind: "llama_cpp" });

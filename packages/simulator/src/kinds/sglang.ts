@@ -261,7 +261,7 @@ export const sglang: SimulatedKind = {
     choices: true,
     zeroMaxTokens: "one",
     enforcesToolChoice: true,
-    continues: true,
+    continues: "as_is",
   },
   paths: { chat: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
   routes: {
@@ -300,6 +300,7 @@ export const sglang: SimulatedKind = {
   head: (head) => uvicornHead(head),
   streamType: "text/event-stream; charset=utf-8",
   escape: JSON.stringify,
+  usageSoFar: (turn, completionTokens) => usage({ ...turn, completionTokens }),
   callId: (random) => `call_${randomHex(random, 24)}`,
   // It never looks at the name: the one model answers, and the name asked for is echoed.
   resolveModel: (state) => state.models.names[0],

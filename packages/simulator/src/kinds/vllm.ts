@@ -50,6 +50,16 @@ function refuse(state: EngineState, request: InferenceRequest): Reply | undefine
       return badRequest("Cannot apply chat template to an empty conversation. Provide at least one message.");
     }
   }
+  const continuing = request.endpoint === "chat" && body.continue_final_message === true;
+  if (continuing && body.add_generation_prompt === true) {
+    const text = "Cannot set both `continue_final_message` and `add_generation_prompt` to True.";
+    return invalid("value_error", "body", `Value error, ${text}`, `'<dict of ${Object.keys(body).length} items>'`);
+  }
+  if (continuing && body.add_generation_prompt !== false) {
+    return badRequest(
+      "continue_final_message and add_generation_prompt are not compatible. Use continue_final_message when you want the model to continue the final message, and add_generation_prompt when you want to add a header that will prompt it to start a new assistant message instead.",
+    );
+  }
   const temperature = body.temperature;
   if (typeof temperature === "number" && temperature < 0) {
     const value = pythonFloat(temperature);
@@ -88,9 +98,11 @@ const completionId = (turn: Turn): string => `cmpl-${turn.requestId ?? turn.hex.
 const text = (value: string): string => JSON.stringify(value);
 const stopReason = (choice: Choice): string => (choice.stop === undefined ? "null" : text(choice.stop));
 
-function usage(turn: Turn, details: string): string {
-  const total = turn.promptTokens + turn.completionTokens;
-  return `{"prompt_tokens":${turn.promptTokens},"total_tokens":${total},"completion_tokens":${turn.completionTokens}${details}}`;
+function usage({ promptTokens, completionTokens }: Turn, details: string): string {
+  return usageOf(promptTokens, completionTokens, details);
+}
+function usageOf(prompt: number, completion: number, details = ""): string {
+  return `{"prompt_tokens":${prompt},"total_tokens":${prompt + completion},"completion_tokens":${completion}${details}}`;
 }
 const NULL_DETAILS = `,"prompt_tokens_details":null,"completion_tokens_details":null`;
 
@@ -267,7 +279,7 @@ export const vllm: SimulatedKind = {
     choices: true,
     zeroMaxTokens: "one",
     enforcesToolChoice: true,
-    continues: true,
+    continues: "trimmed",
   },
   paths: { chat: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
   routes: {
@@ -281,6 +293,7 @@ export const vllm: SimulatedKind = {
   head: (head) => uvicornHead(head, "vary: Origin\r\n"),
   streamType: "text/event-stream; charset=utf-8",
   escape: JSON.stringify,
+  usageSoFar: (turn, completionTokens) => usageOf(turn.promptTokens, completionTokens),
   callId: (random) => `chatcmpl-tool-${randomHex(random, 16)}`,
   resolveModel: (state, asked) =>
     asked === "" ? state.models.names[0] : state.models.names.find((name) => name === asked),
