@@ -91,6 +91,7 @@ export class Normaliser {
     }
     const alone = choices.length === 1 && usage === undefined;
     if (alone && choices[0]!.index === this.#lastIndex && this.#last!.isPlainText(choices[0]!)) {
+      this.sent = true;
       out.push(event);
       return;
     }
@@ -107,6 +108,19 @@ export class Normaliser {
       this.#write(choice, json, out);
     }
     if (usage !== undefined) this.#usage = usage;
+  }
+
+  /**
+   * Another engine began the reply with this text, which the client has: what comes is read as what follows it. False =
+   * this text would not have come out as it is, and what comes cannot be told from a part of something else.
+   */
+  resume(text: string): boolean {
+    const choice = this.#choice(0);
+    choice.take({ index: 0, delta: { role: "assistant", content: text }, finish_reason: null });
+    const same = choice.pieces.map((piece) => (piece.kind === "content" ? piece.text : undefined)).join("") === text;
+    choice.pieces = [];
+    choice.role = "told";
+    return same && !choice.holding;
   }
 
   /** The stream is complete: the usage, if the client asked for it and the engine hid it in other chunks. */
