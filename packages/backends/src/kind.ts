@@ -79,6 +79,13 @@ export interface BackendKind {
   editRawRequest?(request: RequestView): RequestEdits;
   /** Where the engine reads the reasoning of earlier turns; missing = not known, it gets what the client sent. */
   readonly reasoningHistory?: ReasoningPlace;
+  /**
+   * Members that make the engine go on with the last message of a chat, which is the assistant's, instead of beginning
+   * another (`continue_final_message: true`). Missing = it has no such thing.
+   */
+  readonly continuation?: Readonly<Record<string, string>>;
+  /** Tells in each event of a stream how many tokens there are so far, when asked with `stream_options.continuous_usage_stats`. */
+  readonly countsTokens?: boolean;
   /** Sends a usage chunk in streams when asked with `stream_options.include_usage`. */
   readonly streamsUsage: boolean;
   /** The engine ends a good stream with `[DONE]` and no finish_reason. */

@@ -30,6 +30,9 @@ export const sglang: BackendKind = {
   defaultPort: 30000,
   paths: { chat_completions: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
   streamsUsage: true,
+  countsTokens: true,
+  // Takes the last message off, renders the rest with a generation prompt, and puts its text behind that as it is.
+  continuation: { continue_final_message: "true" },
   concurrent: true,
   reasoningHistory: "reasoning_content",
   readError: readErrorWith(errors),

@@ -37,6 +37,9 @@ export const vllm: BackendKind = {
   paths: { chat_completions: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
   requestHeaders: { "endpoint-load-metrics-format": "JSON" },
   streamsUsage: true,
+  countsTokens: true,
+  // Renders the chat with the last message left open. It refuses the first without the second, whose default is true.
+  continuation: { continue_final_message: "true", add_generation_prompt: "false" },
   concurrent: true,
   // Since January 2026; what the template calls reasoning_content is filled from it.
   reasoningHistory: "reasoning",

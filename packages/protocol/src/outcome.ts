@@ -13,7 +13,8 @@ export type FailureCause =
  * The one outcome of an attempt, decided once, at the end of the reply. Breaker, metrics, retries and log read it.
  * - `ok`: a finish_reason was seen for every choice
  * - `client_gone`: the client left first; says nothing about the backend
- * - `cancelled`: we gave it up, because another attempt of the same request had settled it; says nothing about the backend
+ * - `cancelled`: we gave it up, because another attempt of the same request had settled it, or because its reply was to be the rest
+ *   of another one and was not; says nothing about the backend
  * - `caller_error`: the backend refused the request itself (4xx): it is alive
  * - `backpressure`: 429 or 503: alive but busy; neutral, cools down for Retry-After
  * - `shortage`: we had no descriptor or port to reach the backend with; says nothing about it

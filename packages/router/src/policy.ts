@@ -53,6 +53,8 @@ export interface Deployment {
   readonly toolParser: "engine" | "raw";
   /** Where the backend reads the reasoning of earlier turns; undefined = it gets what the client sent. */
   readonly reasoningHistory: ReasoningPlace | undefined;
+  /** The backend goes on with a reply that another one began, where its text alone tells how. */
+  readonly continuesReplies?: boolean | undefined;
 }
 
 /** What a model can do. Undefined = not declared: taken when the client named the model and nothing in the chain declares it. */
@@ -80,6 +82,10 @@ export interface Model {
   readonly rememberReasoningMs?: number | undefined;
   /** After so long without content another backend is asked beside the first; undefined = it never is. */
   readonly hedgeAfterMs?: number | undefined;
+  /** A stream that broke may be asked for anew, if what comes begins with what was sent. */
+  readonly restartsStreams?: boolean | undefined;
+  /** A stream that broke may be recovered in some way: restarted, or continued by one of the deployments. */
+  readonly recoversStreams?: boolean | undefined;
 }
 
 /** The routing part of a config, checked and resolved. Immutable: a reload makes a new one. */

@@ -39,6 +39,12 @@ const expected: Record<string, readonly (readonly [place: string, word: string])
     ["7:39: models.medium.remember_reasonning: ", "did you mean «remember_reasoning»?"],
     ["8:37: models.small.remember_reasoning: ", "reasoning_history: inline"],
   ],
+  "continue-final-message.yaml": [
+    ["3:78: backends.gpu-1.continue_final_message: ", "expected true or false"],
+    ["4:80: backends.edge.continue_final_message: ", "only sglang, vllm can"],
+    ["6:38: models.large.restart_broken_stream: ", "did you mean «restart_broken_streams»?"],
+    ["7:58: models.small.on[0].continue_final_message: ", "only sglang, vllm can"],
+  ],
   "guard-unknown-action.yaml": [
     ["8:15: models.large.guard.schema: ", "did you mean «flag»?"],
     ["9:19: models.large.guard.undeclared: ", "did you mean «reject»?"],

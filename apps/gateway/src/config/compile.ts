@@ -123,12 +123,13 @@ function compilePolicy(file: ConfigFile): Policy {
   const aliases = new Map<string, string>();
   for (const [name, entry] of Object.entries(file.models)) for (const alias of entry.aliases) aliases.set(alias, name);
   const resolve = (name: string) => aliases.get(name) ?? name;
-  const models = Object.entries(file.models).map(([name, entry]): [string, Model] => [
-    name,
-    Object.freeze({
+  const models = Object.entries(file.models).map(([name, entry]): [string, Model] => {
+    const deployments = entry.on.map((on) => compileDeployment(name, on, file));
+    const restartsStreams = entry.restart_broken_streams;
+    const model = {
       name,
       aliases: entry.aliases,
-      deployments: entry.on.map((on) => compileDeployment(name, on, file)),
+      deployments,
       strategy: entry.strategy,
       context: entry.context,
       capabilities: Object.freeze({
@@ -140,13 +141,16 @@ function compilePolicy(file: ConfigFile): Policy {
       fallback: entry.fallback.map(resolve),
       rememberReasoningMs: entry.remember_reasoning,
       hedgeAfterMs: entry.hedge?.after,
+      restartsStreams,
+      recoversStreams: restartsStreams || deployments.some(({ continuesReplies }) => continuesReplies),
       defaults: Object.fromEntries(
         Object.entries(entry.defaults).flatMap(([key, value]) =>
           value === undefined ? [] : [[key, JSON.stringify(value)]],
         ),
       ),
-    }),
-  ]);
+    };
+    return [name, Object.freeze(model)];
+  });
   const rules = file.routing.map((rule, index): Rule => {
     return Object.freeze({ when: rule.when ?? {}, use: resolve(rule.use), label: rule.name ?? `routing.${index}` });
   });
@@ -170,6 +174,7 @@ function compileDeployment(name: string, on: ConfigFile["models"][string]["on"][
     reasoningFirst: on.reasoning_first,
     toolParser: backend.tool_parser,
     reasoningHistory: on.reasoning_history ?? backend.reasoning_history ?? kinds[backend.kind].reasoningHistory,
+    continuesReplies: on.continue_final_message ?? backend.continue_final_message,
   });
 }
 

@@ -82,6 +82,7 @@ teams:
         reasoningFirst: false,
         toolParser: "engine",
         reasoningHistory: "reasoning",
+        continuesReplies: false,
       },
     ],
     strategy: "least_busy",
@@ -90,6 +91,8 @@ teams:
     fallback: ["large"],
     rememberReasoningMs: 3_600_000,
     hedgeAfterMs: 500,
+    restartsStreams: false,
+    recoversStreams: false,
     defaults: { temperature: "1", stop: '["a","b"]' },
   });
   expect(config.policy.rules).toEqual([

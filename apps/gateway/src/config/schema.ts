@@ -112,6 +112,10 @@ const Backend = section({
   reasoning_history: oneOf(reasoningPlaces)
     .optional()
     .describe("Where the engine reads the reasoning of earlier turns; known of each kind but `openai`."),
+  continue_final_message: z
+    .boolean()
+    .default(false)
+    .describe("Goes on with a plain-text reply that broke off on another backend of the same model."),
   tls: Tls.optional().describe("For https:// backends."),
   discover_command: z
     .array(text())
@@ -141,6 +145,10 @@ const DeploymentEntry = section({
   reasoning_history: oneOf(reasoningPlaces)
     .optional()
     .describe("Where the engine reads the reasoning of earlier turns, instead of the backend's."),
+  continue_final_message: z
+    .boolean()
+    .optional()
+    .describe("Goes on with a plain-text reply that broke off on another backend, instead of what the backend says."),
 });
 
 const RequestDefaults = section({
@@ -179,6 +187,10 @@ const ModelEntry = section({
   remember_reasoning: duration()
     .optional()
     .describe("Keeps the reasoning of replies with tool calls in memory for clients that do not send it back."),
+  restart_broken_streams: z
+    .boolean()
+    .default(false)
+    .describe("Asks again for a streamed reply that broke off; the rest is sent if it begins with the same text."),
   guard: GuardSection.optional().describe("What the model's tool calls are held to."),
   defaults: RequestDefaults.prefault({}).describe("Request fields that a client's own values override."),
 });

@@ -15,6 +15,7 @@ export function settingProblems(value: unknown, raw: unknown): Problem[] {
     ...dialectProblems(value),
     ...reasoningProblems(value),
     ...hedgeProblems(value),
+    ...continuationProblems(value),
     ...testProblems(value),
     ...strayProblems(raw),
   ];
@@ -129,6 +130,28 @@ function hedgeProblems(value: unknown): Problem[] {
     const message = `«${name}» runs on ${String([...backends][0])} alone and has no \`fallback\`: there is nobody to ask beside it; leave it out, or add a backend`;
     return [{ path, message, atKey: true }];
   });
+}
+
+/** Only some engines can go on with a message that was begun. */
+function continuationProblems(value: unknown): Problem[] {
+  const able = entriesOf(kinds).filter(([, kind]) => memberOf(kind, "continuation") !== undefined);
+  const known = new Set(entriesOf(kinds).map(([name]) => name));
+  const backends = memberOf(value, "backends");
+  const check = (entry: unknown, backend: unknown, path: Problem["path"]): Problem[] => {
+    const kind = memberOf(backend, "kind");
+    if (memberOf(entry, "continue_final_message") !== true || typeof kind !== "string" || !known.has(kind)) return [];
+    if (able.some(([name]) => name === kind)) return [];
+    const message = `«${kind}» cannot go on with a reply that was begun (only ${able.map(([name]) => name).join(", ")} can): leave it out`;
+    return [{ path: [...path, "continue_final_message"], message }];
+  };
+  return [
+    ...entriesOf(backends).flatMap(([name, backend]) => check(backend, backend, ["backends", name])),
+    ...entriesOf(memberOf(value, "models")).flatMap(([name, model]) =>
+      itemsOf(memberOf(model, "on")).flatMap((entry, index) =>
+        check(entry, memberOf(backends, String(memberOf(entry, "backend"))), ["models", name, "on", index]),
+      ),
+    ),
+  ];
 }
 
 function testProblems(value: unknown): Problem[] {

@@ -1,4 +1,4 @@
-import { type DialectName, Normaliser, type RawChoice, readTools } from "@signalbox/adapter";
+import { type CallWatch, type DialectName, Normaliser, type RawChoice, readTools } from "@signalbox/adapter";
 import { GatewayError } from "@signalbox/protocol";
 import {
   AllAttemptsFailed,
@@ -8,6 +8,7 @@ import {
   type Candidate,
   type Choice,
   type Decision,
+  type Deployment,
   type Model,
   type Opened,
   type Permit,
@@ -19,6 +20,8 @@ import { AttemptCalls, addCounts } from "./call-watch.ts";
 import type { Cancellation } from "./cancellation.ts";
 import { choicesOf, type ReadRequest } from "./read-request.ts";
 import { recallReasoning } from "./recall-reasoning.ts";
+import type { BegunReply } from "./recovery/continuation-request.ts";
+import { mayRecover, needsCounts } from "./recovery/may-recover.ts";
 import { type CallCounts, type Story, tokensOf } from "./story.ts";
 import { upstreamBody } from "./upstream-body.ts";
 
@@ -26,6 +29,8 @@ import { upstreamBody } from "./upstream-body.ts";
 const TOKENS_PER_EXTRA_SECOND = 4096;
 /** A reply that is not streamed shows no first token: all of it may take this many times the first-token limit. */
 const WHOLE_REPLY_FACTOR = 10;
+
+const unwatched: CallWatch = { call() {}, failed() {} };
 
 export interface AttemptsOptions {
   readonly serving: Serving;
@@ -39,6 +44,8 @@ export interface AttemptsOptions {
 interface Lane {
   readonly cancellation: Cancellation;
   readonly counts: CallCounts;
+  /** Another backend began the reply, and this one is to go on with it. */
+  readonly begun?: BegunReply;
 }
 
 /** The attempts of one request: what the attempt loop needs from outside, it asks of this. */
@@ -131,8 +138,9 @@ export class Attempts implements AttemptEffects<OpenReply> {
     return this.#serving.retryInMs(this.#decision.chain);
   }
 
-  open(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">): Promise<OpenReply> {
-    return this.#open(candidate, model, permit, this.#lane);
+  /** `begun`: another backend began the reply, and this one is to go on with it. */
+  open(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">, begun?: BegunReply): Promise<OpenReply> {
+    return this.#open(candidate, model, permit, begun === undefined ? this.#lane : { ...this.#lane, begun });
   }
 
   openRival(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">): Rival<OpenReply> {
@@ -167,12 +175,23 @@ export class Attempts implements AttemptEffects<OpenReply> {
     const upstreamModel = backend.nameOf(candidate.deployment.model);
     const { firstTokenMs, idleMs, coldStartMs } = config.timeouts;
     const calls = request.endpoint === "chat_completions" ? this.#watchCalls(candidate, model, lane.counts) : undefined;
+    const recovers = mayRecover(model, request);
+    const counts = recovers && needsCounts(model, request);
+    const normaliser = calls && this.#normaliser(candidate, calls);
+    if (lane.begun !== undefined) normaliser?.resume(lane.begun.text);
     return openAttempt({
       transport,
       path,
       headers: backend.headers,
       requestId: this.#story.id,
-      body: upstreamBody(request, { kind, model, deployment: candidate.deployment, upstreamModel }),
+      body: upstreamBody(request, {
+        kind,
+        model,
+        deployment: candidate.deployment,
+        upstreamModel,
+        counts,
+        begun: lane.begun,
+      }),
       cancellation: lane.cancellation,
       options: {
         backend: backend.name,
@@ -181,7 +200,8 @@ export class Attempts implements AttemptEffects<OpenReply> {
         stream: request.stream,
         includeUsage: request.includeUsage,
         choices: choicesOf(request),
-        normaliser: calls && this.#normaliser(request, candidate, calls),
+        normaliser,
+        keepsHeld: recovers,
       },
       calls,
       limits: {
@@ -208,6 +228,11 @@ export class Attempts implements AttemptEffects<OpenReply> {
     return (this.#request.stream ? ms : ms * WHOLE_REPLY_FACTOR) + extraMs;
   }
 
+  /** Can the reply of a deployment be read from the end of this text on, as if the text had come from it? */
+  resumes(deployment: Deployment, text: string): boolean {
+    return this.#normaliser({ deployment }, unwatched).resume(text);
+  }
+
   #watchCalls({ deployment }: Candidate, model: Model, counts: CallCounts): AttemptCalls {
     const serving = this.#serving;
     const { capture } = serving;
@@ -229,7 +254,8 @@ export class Attempts implements AttemptEffects<OpenReply> {
     });
   }
 
-  #normaliser(request: ReadRequest, { deployment }: Candidate, watch: AttemptCalls): Normaliser {
+  #normaliser({ deployment }: Pick<Candidate, "deployment">, watch: CallWatch): Normaliser {
+    const request = this.#request;
     return new Normaliser({
       dialect: deployment.dialect as DialectName,
       tools: request.body.tools,

@@ -10,6 +10,8 @@ import { Attempts } from "./attempts.ts";
 import { Cancellation } from "./cancellation.ts";
 import { deliver, deliverBreak, deliverError } from "./deliver.ts";
 import { type ReadRequest, readRequest } from "./read-request.ts";
+import { mayRecover } from "./recovery/may-recover.ts";
+import { Recovery } from "./recovery/recovery.ts";
 import { createStory, type Story, tokensOf } from "./story.ts";
 
 /** Tokens that are reserved for a reply whose length the client did not limit. */
@@ -41,6 +43,7 @@ class Way {
   #limits: LimitState = {};
   #attempts: Attempts | undefined;
   #opened: Opened<OpenReply> | undefined;
+  #recovery: Recovery | undefined;
   #started = false;
   #outcome: Outcome = { kind: "client_gone" };
 
@@ -128,9 +131,22 @@ class Way {
     story.status = 200;
     story.firstTokenAt = reply.firstTokenAt;
     this.#started = request.stream;
-    await deliver(this.#exchange, reply.events, request.stream, this.#headers(opened));
+    if (mayRecover(model, request)) this.#recovery = this.#recoveryOf(request, opened);
+    const events = this.#recovery?.events() ?? reply.events;
+    await deliver(this.#exchange, events, request.stream, this.#headers(opened));
     this.#outcome = { kind: "ok" };
     story.outcome = "ok";
+  }
+
+  #recoveryOf(request: ReadRequest, opened: Opened<OpenReply>): Recovery {
+    return new Recovery({
+      attempts: this.#attempts!,
+      request,
+      story: this.#story,
+      cancellation: this.#cancellation,
+      maxAttempts: this.#serving.config.attempts,
+      opened,
+    });
   }
 
   #headers(opened: Opened<OpenReply>): HeaderList {
@@ -182,14 +198,15 @@ class Way {
   settle(): void {
     this.#deadline?.clear();
     const story = this.#story;
-    const { progress, lastEventAt } = this.#opened?.reply ?? {};
+    const opened = this.#recovery?.opened ?? this.#opened;
+    const { progress, lastEventAt } = opened?.reply ?? {};
     if (progress !== undefined) {
-      story.usage = progress.ledger.usage;
+      story.usage = this.#recovery === undefined ? progress.ledger.usage : this.#recovery.usage;
       story.contentEvents = progress.ledger.contentEvents;
       story.malformedEvents = progress.malformed;
       story.lastEventAt = lastEventAt?.();
     }
-    this.#opened?.permit.end(this.#outcome);
+    opened?.permit.end(this.#outcome);
     const { promptTokens, completionTokens } = tokensOf(story);
     if (story.attempts === 0) this.#reservation?.release();
     else this.#reservation?.settle(promptTokens + completionTokens + (this.#attempts?.deniedTokens ?? 0));

@@ -1,6 +1,7 @@
 import type { CallOutcome } from "@signalbox/adapter";
 import type { Endpoint, ErrorCode, FailureCause, Outcome, Usage } from "@signalbox/protocol";
 import type { AttemptRecord } from "@signalbox/router";
+import type { RecoveryNote } from "./recovery/recovery-plan.ts";
 
 /** Tool calls with the same fate. */
 export interface CallCount {
@@ -62,6 +63,8 @@ export interface Story extends CallCounts {
   reason: string;
   reasons: readonly string[];
   records: readonly AttemptRecord[];
+  /** What was done to bring a stream that broke to its end; undefined = nothing had to be. */
+  recoveries: readonly RecoveryNote[] | undefined;
   attempts: number;
   status: number;
   code: ErrorCode | "ok";
@@ -97,6 +100,7 @@ export function createStory(id: string, endpoint: Endpoint): Story {
     reason: "",
     reasons: [],
     records: [],
+    recoveries: undefined,
     attempts: 0,
     status: 0,
     code: "ok",

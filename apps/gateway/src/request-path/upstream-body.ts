@@ -3,6 +3,7 @@ import { scanElements, spliceMembers } from "@signalbox/protocol";
 import type { Deployment, Model } from "@signalbox/router";
 import type { ReadRequest } from "./read-request.ts";
 import { placeReasoning } from "./reasoning-history.ts";
+import { addContinuation, type BegunReply } from "./recovery/continuation-request.ts";
 
 /** For whom a body is made. */
 export interface BodyTarget {
@@ -11,6 +12,10 @@ export interface BodyTarget {
   readonly deployment: Deployment;
   /** The model's name as the backend knows it. */
   readonly upstreamModel: string;
+  /** The tokens of a streamed reply are to be told in each of its events. */
+  readonly counts?: boolean;
+  /** Another backend began the reply. */
+  readonly begun?: BegunReply | undefined;
 }
 
 type Edits = Record<string, string | Buffer | undefined>;
@@ -24,9 +29,14 @@ export function upstreamBody(request: ReadRequest, target: BodyTarget): Buffer {
   const { body, endpoint, history } = request;
   const { kind, model, deployment } = target;
   const edits: Edits = { model: JSON.stringify(target.upstreamModel) };
-  if (request.stream && kind.streamsUsage && !request.includeUsage) {
+  const counts = target.counts === true && kind.countsTokens === true;
+  if (request.stream && kind.streamsUsage && (counts || !request.includeUsage)) {
     const options = body.stream_options as object | null | undefined;
-    edits.stream_options = JSON.stringify({ ...options, include_usage: true });
+    edits.stream_options = JSON.stringify({
+      ...options,
+      include_usage: true,
+      ...(counts && { continuous_usage_stats: true }),
+    });
   }
   if (endpoint !== "embeddings") {
     for (const [key, value] of Object.entries(model.defaults)) {
@@ -39,6 +49,7 @@ export function upstreamBody(request: ReadRequest, target: BodyTarget): Buffer {
   if (history !== undefined && (deployment.reasoningHistory !== undefined || history.hasRecalled)) {
     edits.messages = placeReasoning(request.bytes, history, deployment.reasoningHistory);
   }
+  if (target.begun !== undefined) addContinuation(edits, request, kind, target.begun);
   return spliceMembers(request.bytes, request.members, edits);
 }
 

@@ -144,6 +144,11 @@ export const metricTable = {
     help: "Thoughts of tool calls: kept, unfit (too long, or a call id that may come again), evicted for want of room, restored, or missing",
     labels: ["model", "result"],
   },
+  signalbox_stream_recoveries_total: {
+    type: "counter",
+    help: "Ways to bring a stream that broke to its end: finished, broken again, mismatched (another text came), refused (no backend began), not_tried or client_gone",
+    labels: ["model", "how", "outcome"],
+  },
   signalbox_malformed_events_total: {
     type: "counter",
     help: "Events of a stream that were skipped because they could not be read",

@@ -109,6 +109,7 @@ function requestLine(story: Story): string {
       story.attempts === 1 && story.outcome === "ok"
         ? undefined
         : story.records.map(({ ms, ...record }) => ({ ...record, ms: round(ms) })),
+    recoveries: story.recoveries,
     error: story.fault?.slice(0, 1024),
     event: "request",
   };

@@ -125,6 +125,8 @@ function createMeasure(metrics: Metrics): (story: Story) => void {
     series.requests.value++;
     series.duration.observe((performance.now() - story.started) / 1000);
     measureAttempts(metrics, story);
+    for (const { how, outcome } of story.recoveries ?? [])
+      metrics.counter("signalbox_stream_recoveries_total", { model: story.model, how, outcome }).value++;
     if (story.firstTokenAt !== undefined) measureReply(metrics, story, story.firstTokenAt, series);
     if (story.toolCalls !== undefined) measureCalls(metrics, story);
     for (const { count, ...labels } of story.unclosed ?? [])

@@ -28,6 +28,8 @@ export interface ReplyOptions {
   readonly choices?: number | undefined;
   /** Makes the reply what OpenAI's would be; chat completions have one. */
   readonly normaliser?: Normaliser | undefined;
+  /** What is held back when the reply breaks stays where it is: `heldBack` has it. */
+  readonly keepsHeld?: boolean;
 }
 
 /** What a reader of the reply may ask while it runs and after it. */
@@ -104,7 +106,7 @@ async function* streamedReply(
     } catch (error) {
       // A connection that breaks behind the last finish_reason is an end like any other.
       if (!progress.ledger.complete) {
-        yield* heldBack(options);
+        yield* tellHeld(options);
         throw error;
       }
     }
@@ -116,7 +118,7 @@ async function* streamedReply(
     // An empty batch says that the backend is alive, though there is nothing to send yet.
     if (batch.events.length > 0 || options.normaliser?.holding === true) yield batch.events;
     if (batch.failure !== undefined) {
-      if (batch.failure.end.how !== "denied") yield* heldBack(options);
+      if (batch.failure.end.how !== "denied") yield* tellHeld(options);
       throw batch.failure;
     }
     if (batch.done && progress.ledger.complete) return;
@@ -126,8 +128,14 @@ async function* streamedReply(
   }
 }
 
+function* tellHeld(options: ReplyOptions): Generator<readonly ReplyEvent[]> {
+  if (options.keepsHeld === true) return;
+  const events = heldBack(options);
+  if (events.length > 0) yield events;
+}
+
 /** What was held back of a reply that broke: nothing that came is lost, where the client has some of it already. */
-function* heldBack({ normaliser }: ReplyOptions): Generator<readonly ReplyEvent[]> {
+export function heldBack({ normaliser }: Pick<ReplyOptions, "normaliser">): readonly ReplyEvent[] {
   const events: ReplyEvent[] = [];
   try {
     if (normaliser?.sent === true) normaliser.cut(events);
@@ -135,7 +143,7 @@ function* heldBack({ normaliser }: ReplyOptions): Generator<readonly ReplyEvent[
     // A call among it that is denied stays back; what the client is told is that the reply broke.
     if (!(error instanceof AttemptFailure)) throw error;
   }
-  if (events.length > 0) yield events;
+  return events;
 }
 
 /** Every choice that was asked for has begun and has its finish_reason; an engine that ignores `n` says so with `[DONE]`. */
@@ -224,7 +232,7 @@ function* ending(done: boolean, options: ReplyOptions, progress: ReplyProgress):
     yield [...last, DONE];
     return;
   }
-  yield* heldBack(options);
+  yield* tellHeld(options);
   throw incomplete(options, "the stream ended without a finish_reason");
 }
 
