@@ -1,5 +1,6 @@
 import { createAdminApp } from "../../apps/gateway/src/routes/admin-app.ts";
 import { createPublicApp } from "../../apps/gateway/src/routes/public-app.ts";
+import { createRequestLog } from "../../apps/gateway/src/signals/request-log.ts";
 import { startSimulator } from "../../packages/simulator/src/index.ts";
 import { hashOf, startReadyGateway } from "../hostile/ready-gateway.ts";
 import { sendRaw } from "../hostile/send-raw.ts";
@@ -67,7 +68,9 @@ function allRoutes(): string[] {
   const never = (): never => {
     throw new Error("nothing is served here");
   };
-  const apps = [createPublicApp(never), createAdminApp({ serving: never, notReady: never, room: never, version: "" })];
+  const log = createRequestLog({ form: "silent" });
+  const admin = createAdminApp({ serving: never, notReady: never, room: never, version: "", local: true, log });
+  const apps = [createPublicApp(never), admin];
   return [...new Set(apps.flatMap((app) => app.routes.map(({ path }) => path.replace(/:\w+\{.*\}/, "m"))))];
 }
 

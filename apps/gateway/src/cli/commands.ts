@@ -1,3 +1,4 @@
+import { backends } from "./backends.ts";
 import { check } from "./check.ts";
 import type { Command } from "./command.ts";
 import { demo } from "./demo.ts";
@@ -9,4 +10,7 @@ import { serve } from "./serve.ts";
 import { status } from "./status.ts";
 
 /** Every command of `signalbox`, in the order that help shows them. */
-export const commands = { serve, demo, scan, check, explain, dialect, status, keys } satisfies Record<string, Command>;
+export const commands = { serve, demo, scan, check, explain, dialect, status, backends, keys } satisfies Record<
+  string,
+  Command
+>;

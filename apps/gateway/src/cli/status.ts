@@ -1,29 +1,28 @@
 import { parseArgs } from "node:util";
 import type { BackendStatus, Status } from "../routes/status.ts";
 import type { ToolCallCounts } from "../signals/tool-call-counts.ts";
+import { AdminError, createAdminClient, defaultAdmin } from "./admin-client.ts";
 import type { Command } from "./command.ts";
-
-const TIMEOUT_MS = 5000;
+import { textTable } from "./text-table.ts";
 
 /** `signalbox status`: what a running gateway says of its backends and tool calls, as tables. */
 export const status: Command = {
   summary: "show the backends of a running gateway, and what became of its tool calls",
-  usage: "status [--admin URL] [--json]   (default: http://127.0.0.1:9090)",
+  usage: `status [--admin URL] [--json]   (default: ${defaultAdmin})`,
   async run(args) {
     const { values } = parseArgs({
       args,
       options: {
-        admin: { type: "string", default: "http://127.0.0.1:9090" },
+        admin: { type: "string", default: defaultAdmin },
         json: { type: "boolean", default: false },
       },
     });
-    const base = values.admin.includes("://") ? values.admin : `http://${values.admin}`;
     let answer: Status;
     try {
-      answer = await askStatus(base);
+      answer = await createAdminClient(values.admin).status();
     } catch (error) {
-      const { cause, message } = error as Error & { cause?: Error };
-      console.error(`no gateway's admin listener answers at ${base}: ${cause?.message ?? message}`);
+      if (!(error instanceof AdminError)) throw error;
+      console.error(error.message);
       return 1;
     }
     console.log(values.json ? JSON.stringify(answer, null, 2) : statusTable(answer));
@@ -31,36 +30,16 @@ export const status: Command = {
   },
 };
 
-async function askStatus(base: string): Promise<Status> {
-  const response = await fetch(new URL("/status", base), { signal: AbortSignal.timeout(TIMEOUT_MS) });
-  if (!response.ok) throw new Error(`status ${response.status}`);
-  const answer: unknown = await response.json().catch(() => undefined);
-  if (!Array.isArray((answer as Partial<Status> | null | undefined)?.backends))
-    throw new Error("something else answers there");
-  // A gateway of an older version counts no tool calls.
-  return { tool_calls: [], ...(answer as Omit<Status, "tool_calls">) };
-}
-
 /** The tables that `signalbox status` prints. */
 export function statusTable(status: Status): string {
   const state = status.ready ? "ready" : `not ready: ${status.reason}`;
   const lines = [
     `signalbox ${status.version} · ${state} · ${status.in_flight} in flight · up ${status.uptime_seconds} s`,
     "",
-    ...table([backendHead, ...status.backends.map(backendRow)]),
+    ...textTable([backendHead, ...status.backends.map(backendRow)]),
   ];
-  if (status.tool_calls.length > 0) lines.push("", ...table([callHead, ...status.tool_calls.map(callRow)]));
+  if (status.tool_calls.length > 0) lines.push("", ...textTable([callHead, ...status.tool_calls.map(callRow)]));
   return lines.join("\n");
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join("  ")
-      .trimEnd(),
-  );
 }
 
 const callHead = [

@@ -31,11 +31,13 @@ export function compileConfig(
   };
   const policy = compilePolicy(file);
   const { server } = file;
+  const adminToken = server.admin_token_file && named.files.get(server.admin_token_file)?.trim();
   return Object.freeze({
     hash,
     server: Object.freeze({
       listen: server.listen,
       admin: server.admin,
+      adminToken: () => adminToken,
       maxBodyBytes: server.max_body,
       maxJsonDepth: server.max_json_depth,
       maxJsonKeys: server.max_json_keys,

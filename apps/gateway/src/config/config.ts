@@ -31,6 +31,8 @@ export interface Config {
 interface ServerConfig {
   readonly listen: Address;
   readonly admin: Address;
+  /** What changes through the admin listener must show; a function, so that a printed config holds no secret. */
+  readonly adminToken: () => string | undefined;
   readonly maxBodyBytes: number;
   readonly maxJsonDepth: number;
   readonly maxJsonKeys: number;

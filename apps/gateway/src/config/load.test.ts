@@ -28,6 +28,7 @@ test("fills in every default and gives numbers for units", async () => {
   expect(config.server).toEqual({
     listen: { host: "127.0.0.1", port: 8080 },
     admin: { host: "127.0.0.1", port: 9090 },
+    adminToken: expect.any(Function),
     maxBodyBytes: 32 * 1024 * 1024,
     maxJsonDepth: 128,
     maxJsonKeys: 100_000,
@@ -172,6 +173,27 @@ test("names a variable that is not set, and never shows what one holds", async (
   expect(errors.join("\n")).toContain("the environment variable KEY is not set");
   expect(errors.join("\n")).toContain(`«\${KIND}» is not one of`);
   expect(errors.join("\n")).not.toContain("top-secret");
+});
+
+test("takes the admin token from a file, and shows it nowhere", async () => {
+  const text = `version: 1
+server: { admin: 0.0.0.0:9090, admin_token_file: token.txt }
+backends: { a: { kind: vllm, url: "http://a" } }
+models: { m: { on: [{ backend: a }] } }
+`;
+  const fileName = "/etc/signalbox/signalbox.yaml";
+  const from = (content: string) => ({ fileName, readFile: async () => content });
+  const config = await configOf(text, from("sixteen-letters!\n"));
+  expect(config.server.adminToken()).toBe("sixteen-letters!");
+  expect(config.files).toEqual(["/etc/signalbox/token.txt"]);
+  expect(JSON.stringify(config.server)).not.toContain("sixteen");
+  expect((await configOf(text, from("another-of-16-ch"))).hash).not.toBe(config.hash);
+  const where = `${fileName}:2:50: server.admin_token_file: «token.txt»`;
+  expect((await load(text, from("fifteen-letters"))).errors).toEqual([
+    `${where} holds a token of 15 characters: at least 16 are wanted`,
+  ]);
+  expect((await load(text, from("\n"))).errors).toEqual([`${where} is empty`]);
+  expect((await configOf(text.replace(", admin_token_file: token.txt", ""))).server.adminToken()).toBeUndefined();
 });
 
 test("takes a backend's key from a variable or a file, and shows it nowhere", async () => {

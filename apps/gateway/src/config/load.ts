@@ -8,7 +8,7 @@ import { compileConfig, type FileTexts } from "./compile.ts";
 import type { Config } from "./config.ts";
 import { guardProblems } from "./guard-problems.ts";
 import { entriesOf, memberOf } from "./loose.ts";
-import { type ConfigError, formatPath, type Problem } from "./problems.ts";
+import { type ConfigError, formatPath, type Path, type Problem } from "./problems.ts";
 import { referenceProblems } from "./references.ts";
 import { ConfigFile } from "./schema.ts";
 import { schemaProblems } from "./schema-problems.ts";
@@ -134,37 +134,57 @@ async function readNamedFiles(value: unknown, options: LoadOptions): Promise<Nam
   const problems: Problem[] = [];
   const folder = path.dirname(options.fileName);
   const read = options.readFile ?? ((name: string) => readFileFromDisk(name, "utf8"));
-  for (const [name, backend] of entriesOf(memberOf(value, "backends"))) {
-    const tls = memberOf(backend, "tls");
-    const wanted = [
-      { path: ["backends", name, "api_key_file"], file: memberOf(backend, "api_key_file"), pem: false },
-      ...["ca_file", "cert_file", "key_file"].map((key) => ({
-        path: ["backends", name, "tls", key],
-        file: memberOf(tls, key),
-        pem: true,
-      })),
-    ];
-    for (const { path: where, file, pem } of wanted) {
-      if (typeof file !== "string" || file === "") continue;
-      const absolute = path.resolve(folder, file);
-      paths.push(absolute);
-      try {
-        const content = await read(absolute);
-        const message = pem ? pemProblem(content) : keyProblem(content);
-        if (message !== undefined) problems.push({ path: where, message: `«${file}» ${message}` });
-        files.set(file, content);
-      } catch (error) {
-        const code = (error as NodeJS.ErrnoException).code;
-        const why = code === "ENOENT" ? "does not exist" : `cannot be read (${code ?? "unknown reason"})`;
-        problems.push({ path: where, message: `«${file}» ${why}` });
-      }
+  for (const { path: where, file, problemOf } of wantedFiles(value)) {
+    if (typeof file !== "string" || file === "") continue;
+    const absolute = path.resolve(folder, file);
+    paths.push(absolute);
+    try {
+      const content = await read(absolute);
+      const message = problemOf(content);
+      if (message !== undefined) problems.push({ path: where, message: `«${file}» ${message}` });
+      files.set(file, content);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      const why = code === "ENOENT" ? "does not exist" : `cannot be read (${code ?? "unknown reason"})`;
+      problems.push({ path: where, message: `«${file}» ${why}` });
     }
   }
   return { files, paths, folder, problems };
 }
 
+interface WantedFile {
+  readonly path: Path;
+  /** As written; anything, in a file that is wrong. */
+  readonly file: unknown;
+  /** What is wrong with its text; undefined = nothing. */
+  problemOf(content: string): string | undefined;
+}
+
+function wantedFiles(value: unknown): WantedFile[] {
+  const token = memberOf(memberOf(value, "server"), "admin_token_file");
+  const wanted: WantedFile[] = [{ path: ["server", "admin_token_file"], file: token, problemOf: tokenProblem }];
+  for (const [name, backend] of entriesOf(memberOf(value, "backends"))) {
+    const file = memberOf(backend, "api_key_file");
+    wanted.push({ path: ["backends", name, "api_key_file"], file, problemOf: keyProblem });
+    const tls = memberOf(backend, "tls");
+    for (const key of ["ca_file", "cert_file", "key_file"]) {
+      wanted.push({ path: ["backends", name, "tls", key], file: memberOf(tls, key), problemOf: pemProblem });
+    }
+  }
+  return wanted;
+}
+
 const pemProblem = (content: string) =>
   content.includes("-----BEGIN ") ? undefined : "holds no PEM text (-----BEGIN ...)";
+
+/** Nobody counts wrong tokens: one must be too long to be guessed. */
+const MIN_TOKEN_LENGTH = 16;
+
+function tokenProblem(content: string): string | undefined {
+  const { length } = content.trim();
+  const short = `holds a token of ${length} characters: at least ${MIN_TOKEN_LENGTH} are wanted`;
+  return keyProblem(content) ?? (length < MIN_TOKEN_LENGTH ? short : undefined);
+}
 
 function keyProblem(content: string): string | undefined {
   const key = content.trim();

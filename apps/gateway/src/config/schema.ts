@@ -54,6 +54,9 @@ const ServerTimeouts = section({
 const Server = section({
   listen: address().prefault("127.0.0.1:8080").describe("Where clients connect. Port 0 takes any free port."),
   admin: address().prefault("127.0.0.1:9090").describe("Where /readyz, /metrics and /status are served."),
+  admin_token_file: text()
+    .optional()
+    .describe("File with the token that changes through the admin listener must show."),
   max_body: size().prefault("32MiB").describe("Largest request body; a larger one is answered with 413."),
   max_json_depth: count().prefault(128).describe("Deepest nesting of a request's JSON."),
   max_json_keys: count().prefault("100k").describe("Most object keys in a request's JSON."),

@@ -75,7 +75,7 @@ export function statusOf(serving: Serving, version: string, notReady: string | u
 }
 
 /** The state of one backend now. */
-function backendStatus(backend: BackendRuntime): BackendStatus {
+export function backendStatus(backend: BackendRuntime): BackendStatus {
   const { state } = backend;
   const now = performance.now();
   const { running = null, waiting = null, kvUse = null, slots = null } = state.load ?? {};

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import type { Config } from "../config/config.ts";
+import { isLoopback } from "../config/units.ts";
 import { type Listener, listen } from "../http/listener.ts";
 import { createReasoningMemory } from "../request-path/reasoning-memory.ts";
 import { createAdminApp } from "../routes/admin-app.ts";
@@ -9,6 +10,7 @@ import { createRequestLog, type RequestLog } from "../signals/request-log.ts";
 import { createSignals } from "../signals/signals.ts";
 import { createFailureThrottle } from "../teams/failure-throttle.ts";
 import { createMemoryStore } from "../teams/memory-store.ts";
+import type { BackendRuntime } from "./backend-runtime.ts";
 import { createProber } from "./prober.ts";
 import { createRoom } from "./room.ts";
 import { createServing, type Serving } from "./serving.ts";
@@ -88,6 +90,8 @@ export async function startGateway({
       serving: () => serving,
       notReady,
       version,
+      local: isLoopback(config.server.admin.host),
+      log,
       room: () => ({
         connections: publicListener.connections,
         bodyBytes: room.intake.held,
@@ -135,6 +139,7 @@ export async function startGateway({
       prober.follow(serving.backends.values());
       room.follow(next);
       signals.reload(true);
+      giveBack(before.backends.values(), log);
       const kept = new Set(serving.backends.values());
       for (const backend of before.backends.values()) if (!kept.has(backend)) void backend.close().catch(() => {});
       log.info("config reloaded", { hash: next.hash.slice(0, 12) });
@@ -150,4 +155,13 @@ export async function startGateway({
     drain: () => stop((listener) => listener.drain(serving.config.server.drainMs)),
     close: () => stop((listener) => listener.close()),
   };
+}
+
+/** The file is in force again: what was set by hand since the last one is over. */
+function giveBack(backends: Iterable<BackendRuntime>, log: RequestLog): void {
+  for (const { name, state } of backends) {
+    if (state.override === undefined) continue;
+    log.warn("set by hand no more: a new config is in force", { backend: name, was: state.override });
+    state.setOverride(undefined);
+  }
 }

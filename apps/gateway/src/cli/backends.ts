@@ -1,0 +1,107 @@
+import { readFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { parseDuration } from "../config/units.ts";
+import { type BackendAction, backendActions } from "../routes/admin-app.ts";
+import type { BackendStatus } from "../routes/status.ts";
+import { type AdminClient, AdminError, createAdminClient, defaultAdmin } from "./admin-client.ts";
+import { type Command, UsageError } from "./command.ts";
+import { textTable } from "./text-table.ts";
+
+const DEFAULT_TIMEOUT = "10m";
+const POLL_MS = 200;
+
+/** What a backend is after each action. */
+const done: Readonly<Record<BackendAction, string>> = {
+  drain: "draining",
+  open: "opened by hand: it takes nothing new",
+  close: "closed by hand: its breakers stay closed, and what they knew is forgotten",
+  auto: "left to itself",
+};
+
+/** `signalbox backends`: sets a running gateway's backends by hand. */
+export const backends: Command = {
+  summary: "drain or set backends of a running gateway by hand, until the next reload",
+  usage:
+    "backends list | drain NAME [--timeout 10m] [--no-wait] | open NAME | close NAME | auto NAME   [--admin URL] [--token-file FILE]",
+  async run(args) {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      allowNegative: true,
+      options: {
+        admin: { type: "string", default: defaultAdmin },
+        "token-file": { type: "string" },
+        timeout: { type: "string", default: DEFAULT_TIMEOUT },
+        wait: { type: "boolean", default: true },
+      },
+    });
+    const [verb, name, ...rest] = positionals;
+    const action = backendActions.find((each) => each === verb);
+    if ((action === undefined && verb !== "list") || rest.length > 0)
+      throw new UsageError(`backends knows: list, ${backendActions.join(", ")}`);
+    if ((name === undefined) !== (action === undefined))
+      throw new UsageError(action === undefined ? "backends list takes no name" : `backends ${verb} wants a name`);
+    const timeoutMs = parseDuration(values.timeout);
+    if (timeoutMs === undefined) throw new UsageError(`--timeout ${values.timeout}: expected such as 30s or 10m`);
+    try {
+      const client = createAdminClient(values.admin, await readToken(values["token-file"]));
+      if (action === undefined || name === undefined) return await list(client);
+      const backend = await client.setBackend(name, action);
+      if (action === "drain" && values.wait) return await untilDrained(client, backend, timeoutMs);
+      console.log(`${name}: ${done[action]}, ${backend.in_flight} under way`);
+      return 0;
+    } catch (error) {
+      if (!(error instanceof AdminError)) throw error;
+      console.error(error.message);
+      return 1;
+    }
+  },
+};
+
+async function readToken(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return process.env.SIGNALBOX_ADMIN_TOKEN || undefined;
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`--token-file ${file}: cannot be read (${error.code})`);
+  });
+  return text.trim();
+}
+
+async function list(client: AdminClient): Promise<number> {
+  const status = await client.status();
+  console.log(textTable([listHead, ...status.backends.flatMap(listRows)]).join("\n"));
+  return 0;
+}
+
+const listHead = ["BACKEND", "BY HAND", "HEALTH", "IN FLIGHT", "MODEL", "BREAKER", "NOT TRIED FOR"];
+
+function listRows({ name, override, health, in_flight, deployments }: BackendStatus): string[][] {
+  const own = [name, override ?? "-", health.status, String(in_flight)];
+  if (deployments.length === 0) return [[...own, "-", "-", "-"]];
+  return deployments.map(({ model, breaker, unfit }) => [...own, model, breaker, unfit ?? "-"]);
+}
+
+/** Tells how many are left, whenever that changes. 0 = none, 1 = they took too long, or it drains no more. */
+async function untilDrained(client: AdminClient, backend: BackendStatus, timeoutMs: number): Promise<number> {
+  const { name } = backend;
+  const end = performance.now() + timeoutMs;
+  let left: number | undefined;
+  for (let now: BackendStatus | undefined = backend; ; ) {
+    if (now?.override !== "drain") {
+      console.error(`${name}: drains no more: a reload, or another hand, has given it back`);
+      return 1;
+    }
+    if (now.in_flight === 0) {
+      console.log(`${name}: drained`);
+      return 0;
+    }
+    if (now.in_flight !== left) console.log(`${name}: draining, ${now.in_flight} under way`);
+    left = now.in_flight;
+    if (performance.now() >= end) {
+      console.error(`${name}: ${left} still under way after ${timeoutMs} ms; it goes on draining`);
+      return 1;
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    const { backends: all } = await client.status();
+    now = all.find((each) => each.name === name);
+  }
+}

@@ -1,0 +1,105 @@
+import { describe, expect, test } from "vitest";
+import { type AdminAccess, changeRefusal } from "./admin-guard.ts";
+
+const json = { "content-type": "application/json", host: "127.0.0.1:9090" };
+const local: AdminAccess = { local: true, token: undefined };
+const remote: AdminAccess = { local: false, token: undefined };
+const withToken: AdminAccess = { local: false, token: "the-token-of-16-or-more" };
+
+function codeOf(headers: Readonly<Record<string, string>>, access: AdminAccess): string | undefined {
+  return changeRefusal((name) => headers[name], access)?.code;
+}
+
+describe("a listener of this machine alone", () => {
+  test.each(["127.0.0.1:9090", "127.0.0.1", "127.9.9.9:1", "localhost:9090", "LOCALHOST", "[::1]:9090", "[::1]"])(
+    "takes changes under the name %s",
+    (host) => {
+      expect(codeOf({ ...json, host }, local)).toBeUndefined();
+    },
+  );
+
+  test.each([
+    "evil.example:9090",
+    "evil.example",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example:9090",
+    "127.0.0.1@evil.example",
+    "127.0.0.1:9090.evil.example",
+    "0.0.0.0:9090",
+    "10.0.0.1",
+    "[::2]:9090",
+    "[::1].evil.example",
+    "",
+  ])("takes none under the name «%s», which a page can make point here", (host) => {
+    expect(codeOf({ ...json, host }, local)).toBe("change_not_allowed");
+    expect(codeOf({ ...json, host, origin: `http://${host}` }, local)).toBe("change_not_allowed");
+  });
+
+  test("takes none without a name", () => {
+    expect(codeOf({ "content-type": "application/json" }, local)).toBe("change_not_allowed");
+  });
+});
+
+describe("a page in a browser", () => {
+  test.each(["http://evil.example", "null", "http://127.0.0.1:9091", "http://localhost:9090", "https://127.0.0.1"])(
+    "of the origin %s changes nothing, with or without the token",
+    (origin) => {
+      expect(codeOf({ ...json, origin }, local)).toBe("change_not_allowed");
+      const shown = { ...json, origin, authorization: "Bearer the-token-of-16-or-more" };
+      expect(codeOf(shown, withToken)).toBe("change_not_allowed");
+    },
+  );
+
+  test.each([undefined, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp"])(
+    "that sends %s, as it may without asking, changes nothing",
+    (type) => {
+      const { "content-type": _, ...rest } = json;
+      const headers = type === undefined ? rest : { ...rest, "content-type": type };
+      expect(codeOf(headers, local)).toBe("invalid_request");
+      expect(codeOf({ ...headers, authorization: "Bearer the-token-of-16-or-more" }, withToken)).toBe(
+        "invalid_request",
+      );
+    },
+  );
+
+  test("of the listener's own origin is no stranger", () => {
+    expect(codeOf({ ...json, origin: "http://127.0.0.1:9090" }, local)).toBeUndefined();
+    expect(codeOf({ ...json, origin: "https://127.0.0.1:9090" }, local)).toBeUndefined();
+  });
+
+  test("may name the charset", () => {
+    expect(codeOf({ ...json, "content-type": "Application/JSON; charset=utf-8" }, local)).toBeUndefined();
+  });
+});
+
+test("a listener that others can reach takes no change without a token of its own", () => {
+  expect(codeOf(json, remote)).toBe("change_not_allowed");
+  expect(codeOf({ ...json, authorization: "Bearer anything" }, remote)).toBe("change_not_allowed");
+});
+
+describe("a token", () => {
+  const shows = (authorization: string) => codeOf({ ...json, host: "signalbox.internal", authorization }, withToken);
+
+  test("that is right opens it under any name", () => {
+    expect(shows("Bearer the-token-of-16-or-more")).toBeUndefined();
+    expect(shows("bearer  the-token-of-16-or-more")).toBeUndefined();
+  });
+
+  test.each([
+    "Bearer the-token-of-16-or-mor",
+    "Bearer the-token-of-16-or-more2",
+    "Bearer THE-TOKEN-OF-16-OR-MORE",
+    "Bearer ",
+    "Bearer",
+    "Basic the-token-of-16-or-more",
+    "the-token-of-16-or-more",
+    "Bearer the-token-of-16-or-more, Bearer x",
+    "",
+  ])("of «%s» does not", (authorization) => {
+    expect(shows(authorization)).toBe("invalid_api_key");
+  });
+
+  test("is wanted on a listener of this machine too, once there is one", () => {
+    expect(codeOf(json, { ...withToken, local: true })).toBe("invalid_api_key");
+  });
+});
