@@ -4,12 +4,12 @@ import type { Duplex } from "node:stream";
 /** Idle connections are closed for want of room at most this often: each time, all are looked at. */
 const REAP_MS = 100;
 
-/** A connection over the cap is taken in to be told so, as far as there is room for it: a share of the cap, and this many at most. */
-const MAX_TOLD = 64;
+/** A connection over the cap is taken in to be told so, as far as there is room for it: a quarter of the cap, within these. */
+const TOLD = { least: 8, most: 1024 };
 
 /** How many connections a server may have open with this cap: those that are served, and those that are told to go. */
 export function openAtMost(cap: number): number {
-  return cap + Math.min(MAX_TOLD, Math.ceil(cap / 4));
+  return cap + Math.min(TOLD.most, Math.max(TOLD.least, Math.ceil(cap / 4)));
 }
 
 /** The client connections of a server, counted and capped, each with the answer that it was given last. */

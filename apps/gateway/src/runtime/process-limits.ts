@@ -5,8 +5,8 @@ const MOST_SOCKETS = 16_384;
 const LEAST_SOCKETS = 8;
 /** Descriptors of the process itself, its files, probes, the admin listener, and what is just being closed. */
 const OWN_DESCRIPTORS = 48;
-/** A connection takes a descriptor, and its request another one, to a backend. */
-const DESCRIPTORS_EACH = 2;
+/** A connection takes a descriptor, its request another one, to a backend, and every fourth is for one that is refused. */
+const DESCRIPTORS_EACH = 2.25;
 const MOST_BODIES = 256 * 1024 * 1024;
 /** Of all memory: a body is there as bytes, parsed, and as it is sent on. */
 const BODIES_SHARE = 1 / 16;
