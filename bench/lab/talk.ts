@@ -8,7 +8,7 @@ export interface Talk {
 }
 
 /** What every reply says that its prompt had. */
-const promptTokens = 84;
+export const promptTokens = 84;
 
 /** The token of an engine at a place of its reply: lost, doubled and foreign ones show. Two bytes of it are one letter. */
 const tokenText = (engine: string, index: number): string => `${engine}é${index} `;

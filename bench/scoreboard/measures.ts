@@ -7,6 +7,8 @@ import { keyTiming } from "./key-timing.ts";
 import { malformedHttp } from "./malformed-http.ts";
 import type { Measure } from "./measure.ts";
 import { memoryOverTime } from "./memory-over-time.ts";
+import { metricsTruth } from "./metrics-truth.ts";
+import { probeTokens } from "./probe-tokens.ts";
 import { routes } from "./routes.ts";
 import { ssrf } from "./ssrf.ts";
 
@@ -21,6 +23,8 @@ export const measures = {
   S21: routes,
   S22: ssrf,
   S24: malformedHttp,
+  S26: metricsTruth,
+  S27: probeTokens,
   S29: keyTiming,
 } as const satisfies Record<string, Measure>;
 

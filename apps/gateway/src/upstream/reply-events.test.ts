@@ -106,6 +106,13 @@ describe("what leaves of a stream", () => {
     expect(progress.malformed).toBe(1);
   });
 
+  test("the beginning of an event at which a reply is cut off is not counted as one that cannot be read", async () => {
+    const { out, failure, progress } = await seen([delta("a"), delta("b").slice(0, 30)]);
+    expect(out).toBe(delta("a"));
+    expect(failure).toBeDefined();
+    expect(progress.malformed).toBe(0);
+  });
+
   test("what follows [DONE], and a finish_reason that comes twice, are left out", async () => {
     const { out, failure } = await seen([delta("a"), finish(), finish(), DONE + delta("late") + DONE]);
     expect(failure).toBeUndefined();

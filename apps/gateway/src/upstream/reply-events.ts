@@ -112,7 +112,10 @@ async function* streamedReply(
     }
     watch.after(chunk === undefined);
     const events = chunk === undefined ? decoder.end() : decoder.push(chunk);
+    const { malformed } = progress;
     const batch = passable(events, options, progress);
+    // The beginning of an event is what a cut leaves, and no event that could not be read.
+    if (chunk === undefined) progress.malformed = malformed;
     // As long as a client has nothing to read, the reply may still be asked of another backend.
     if (batch.failure !== undefined && options.normaliser?.sent === false) throw batch.failure;
     // An empty batch says that the backend is alive, though there is nothing to send yet.
