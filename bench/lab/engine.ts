@@ -109,7 +109,7 @@ export class Engine {
       socket.write(json(404, errorBody("an attempt without a plan")));
       return;
     }
-    const act = this.outage ?? plan.acts[plan.visits.length] ?? { do: "answer" };
+    const act = socket.writableEnded ? stale : (this.outage ?? nextAct(plan));
     const visit: Visit = { engine: this.name, act, at: performance.now(), done: false };
     plan.visits.push(visit);
     this.#busy.add(socket);
@@ -127,6 +127,13 @@ export class Engine {
     if (plan.delayMs === 0) perform(socket, act, plan, talk, done);
     else setTimeout(() => perform(socket, act, plan, talk, done), plan.delayMs);
   }
+}
+
+/** A connection that the engine has closed as the request was on its way: the next attempt meets what this one would have. */
+const stale: Act = { do: "reset" };
+
+function nextAct({ acts, visits }: Plan): Act {
+  return acts[visits.filter(({ act }) => act !== stale).length] ?? { do: "answer" };
 }
 
 function perform(socket: Socket, act: Act, plan: Plan, talk: Talk, done: () => void): void {

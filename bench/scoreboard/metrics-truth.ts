@@ -1,4 +1,4 @@
-import type { LogLine } from "../faults/gateway-process.ts";
+import type { GatewayProcess } from "../faults/gateway-process.ts";
 import type { Scrape } from "../faults/metrics.ts";
 import type { Verdict } from "../lab/judge.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
@@ -22,12 +22,13 @@ function outcomeOf(act: Act, plan: Plan): string {
   return act.do === "status" && (act.status === 429 || act.status === 503) ? "backpressure" : "failed";
 }
 
-/** One of the mix whose every number is known to client or engine: a call that breaks has no tokens to count. */
+/** One of the mix whose every number is known to client or engine; of a call that breaks nobody sees the tokens. */
 function countablePlan(seed: number, number: number): Plan {
   const plan = mixedPlan(seed, number, FAULT_SHARE);
   const [act] = plan.acts;
   const stalls = act?.do === "break" && act.how === "stall";
-  return { ...plan, toolCall: plan.toolCall && act === undefined, stream: plan.stream || stalls };
+  if (plan.toolCall && act !== undefined) return { ...plan, acts: [] };
+  return { ...plan, stream: plan.stream || stalls };
 }
 
 /** Counters held against what the client and the engines have counted themselves. */
@@ -76,6 +77,17 @@ async function sendBatch(
   await new Promise((resolve) => setTimeout(resolve, 500));
 }
 
+const visitsOf = (plan: Plan): string =>
+  plan.visits.map(({ engine, act }) => `${engine} ${outcomeOf(act, plan)}`).join(", ");
+
+/** The attempts of a line of the log; one that was good at once is not listed there. */
+function triedIn({ tried, backend, attempts, outcome }: GatewayProcess["lines"][number]): string {
+  if (tried === undefined) return attempts === 1 ? `${backend} ok` : "";
+  const made = (tried as { backend: string; outcome: string }[]).filter((one) => one.outcome !== "skipped");
+  // Of the last one the end was not known yet when it began.
+  return made.map((one) => `${one.backend} ${one.outcome === "ok" ? outcome : one.outcome}`).join(", ");
+}
+
 const headerOf = ({ head }: Heard, name: string): string =>
   new RegExp(`\r\n${name}: ([^\r]*)`, "i").exec(head)?.[1] ?? "";
 
@@ -84,7 +96,7 @@ class Truth {
   readonly wrong: string[] = [];
   readonly #counts = new Tally();
   /** What the client knows of a request, by its id. */
-  readonly #asked = new Map<string, { readonly line: string; readonly plan: Plan; readonly end: Verdict["end"] }>();
+  readonly #asked = new Map<string, { readonly line: string; readonly end: Verdict["end"] }>();
   readonly #mismatchedLines: string[] = [];
   #requests = 0;
   #lines = 0;
@@ -118,11 +130,11 @@ class Truth {
       if (act.do === "malformed_event") this.#counts.add("malformed_events_total", { backend: engine });
     }
     const id = headerOf(heard, "x-request-id");
-    if (id !== "") this.#asked.set(id, { line: `${status} ${said} ${plan.visits.length} attempts`, plan, end });
+    if (id !== "") this.#asked.set(id, { line: `${status} ${said} ${visitsOf(plan)}`, end });
   }
 
   /** Every request has one line, which says what its client saw. */
-  readLog(lines: readonly LogLine[]): void {
+  readLog(lines: GatewayProcess["lines"]): void {
     for (const line of lines) {
       if (this.#seen.has(line.request_id)) continue;
       this.#seen.add(line.request_id);
@@ -130,8 +142,9 @@ class Truth {
       const asked = this.#asked.get(String(line.request_id));
       if (asked === undefined) continue;
       this.#asked.delete(String(line.request_id));
-      const said = `${line.status} ${line.code} ${line.attempts} attempts`;
-      if (said !== asked.line) this.#mismatchedLines.push(`log: «${said}», client: «${asked.line}»`);
+      const said = `${line.status} ${line.code} ${triedIn(line)}`;
+      if (said !== asked.line)
+        this.#mismatchedLines.push(`log: «${said}», client: «${asked.line}» ${JSON.stringify(line)}`);
       // How long the engine's own count would have been nobody knows of a reply that broke; the line must be what is counted.
       if (asked.end !== "ok" && line.status === 200) {
         const { team, model, backend, input_tokens: input } = line as Record<string, string>;
