@@ -1,6 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 
-/** Who saw it: the client on its wire, the engines in their logs, the gateway in its metrics or in its own log. */
+/**
+ * Who saw it: the client on its wire, the engines in their logs, the gateway in its metrics (what /proc tells of its process among them)
+ * or in its own log.
+ */
 export type Side = "client" | "engines" | "metrics" | "log";
 
 /** What was looked at in one scenario, and what was not as promised. */
