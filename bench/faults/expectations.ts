@@ -75,6 +75,24 @@ export function breaksOff(
   };
 }
 
+/** The primary's answer broke, and a replica brought it to its end: nothing lost, nothing doubled. */
+export function goesOn(cause: string, how: "continuation" | "restart", bounds: Bounds = {}): Expectation {
+  // A continuation is asked for without the space at the end of the words: its engine writes it again, as a token of its own.
+  const tokens = how === "continuation" ? TOKENS + 1 : TOKENS;
+  return {
+    // What the head names is what it was sent for.
+    client: { status: 200, end: "whole", from: "primary", attempts: 1, ...bounds },
+    engines: { primary: 1, fallback: 1 },
+    metrics: [
+      ["attempts_total", { backend: "primary", outcome: "failed", cause }, 1],
+      ["attempts_total", { backend: "fallback", outcome: "ok" }, 1],
+      ["stream_recoveries_total", { model: "large", how, outcome: "finished" }, 1],
+      ["requests_total", { model: "large", status: "200", code: "ok" }, 1],
+      ["tokens_total", { model: "large", type: "output" }, tokens],
+    ],
+  };
+}
+
 /** An error in place of an answer. `counted`: the code in the metrics, where it is not the one that the client gets. */
 export function refused(
   { counted, ...client }: Omit<ClientExpectation, "end"> & { readonly code: string; readonly counted?: string },

@@ -33,9 +33,10 @@ export async function playCases(cases: readonly Case[], { profile, checks, start
 }
 
 async function playCase(given: Case, mode: Mode, stage: Stage, pool: Pool, checks: Checks): Promise<void> {
-  const { fault, body = {}, times = 1, expect } = given;
+  const { fault, fallbackFault, body = {}, times = 1, expect } = given;
   const { client, engines, apart } = expect;
   if (fault !== undefined) await pool.strike(typeof fault === "function" ? fault(stage.profile, pool) : fault);
+  if (fallbackFault !== undefined) pool.fallback.fault(fallbackFault);
   const options = client.content === undefined ? { body } : { body, says: client.content };
   for (let i = 0; i < times; i++) {
     checkClient(checks, await stage.chat(mode === "stream", options, pool), client, mode, stage, pool);

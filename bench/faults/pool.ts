@@ -25,6 +25,8 @@ export interface PoolShape {
   readonly primary?: Partial<SimulatorInput>;
   /** False = there is none. */
   readonly fallback?: Partial<SimulatorInput> | false;
+  /** The fallback is an engine like the primary that says the same, and is asked for the same model after it. */
+  readonly replicas?: boolean;
   /** Answers POST requests in the primary's place with bytes of its own; `words` is what the primary would say. */
   readonly raw?: (exchange: RawExchange, words: string) => void;
   /** An address in place of the primary's. */
@@ -50,7 +52,7 @@ export interface Pool {
   readonly raw: RawUpstream | undefined;
   /** The members of the config that make it known to a gateway. */
   readonly config: { readonly backends: object; readonly models: object };
-  /** Sets a fault on the primary; where in a stream it strikes is the seed's choice unless it says so. */
+  /** Sets a fault on the primary; where in a stream it strikes, at the third to the thirtieth token, is the seed's choice unless it says so. */
   strike(fault: TableFault): Promise<void>;
   /** POST requests that an engine has got. */
   posts(engine: EngineName): number;
@@ -74,8 +76,9 @@ function numberedWords(random: () => number, count: number): string[] {
 
 /** Starts both engines of a pool, the `index`th of its stage. */
 export async function startPool(shape: PoolShape, index: number, random: () => number): Promise<Pool> {
-  const words = { primary: numberedWords(random, TOKENS), fallback: numberedWords(random, TOKENS) };
-  const { kind = "vllm" } = shape;
+  const { kind = "vllm", replicas = false } = shape;
+  const primaryWords = numberedWords(random, TOKENS);
+  const words = { primary: primaryWords, fallback: replicas ? primaryWords : numberedWords(random, TOKENS) };
   const fallbackShape = shape.fallback === false ? {} : shape.fallback;
   const primary = await startSimulator({
     kind,
@@ -84,8 +87,7 @@ export async function startPool(shape: PoolShape, index: number, random: () => n
     ...shape.primary,
   });
   const fallback = await startSimulator({
-    kind: "sglang",
-    models: ["tiny"],
+    ...(replicas ? { kind, models: ["big"] } : { kind: "sglang", models: ["tiny"] }),
     script: [{ reply: { deltas: words.fallback } }],
     ...fallbackShape,
   });
@@ -119,7 +121,7 @@ export async function startPool(shape: PoolShape, index: number, random: () => n
         blackhole = await startBlackhole(primary.port);
         return;
       }
-      primary.fault({ after_tokens: 1 + Math.floor(random() * (TOKENS - 10)), ...(fault as FaultInput) });
+      primary.fault({ after_tokens: 3 + Math.floor(random() * (TOKENS - 12)), ...(fault as FaultInput) });
     },
     posts: (name) => (isRaw(name) ? raw!.requests.length : posted(name).length),
     seen: posted,
@@ -136,6 +138,16 @@ export async function startPool(shape: PoolShape, index: number, random: () => n
 
 function configOf(shape: PoolShape, names: Pool["names"], primaryUrl: string, fallbackUrl: string): Pool["config"] {
   const { kind = "vllm", settings = {} } = shape;
+  if (shape.replicas === true) {
+    const on = [names.primary, names.fallback].map((backend) => ({ backend, model: "big" }));
+    return {
+      backends: {
+        [names.primary]: { kind, url: primaryUrl, ...settings.primary },
+        [names.fallback]: { kind, url: fallbackUrl, ...settings.fallback },
+      },
+      models: { [names.large]: { strategy: "ordered", on, ...settings.large } },
+    };
+  }
   const next = shape.fallback === false ? {} : { fallback: [names.small] };
   return {
     backends: {

@@ -1,3 +1,4 @@
+import type { FaultInput } from "../../packages/simulator/src/index.ts";
 import type { Checks } from "./checks.ts";
 import type { Labels } from "./metrics.ts";
 import type { EngineName, Pool, PoolShape, TableFault } from "./pool.ts";
@@ -30,6 +31,8 @@ export interface Case {
   readonly what?: string;
   /** Nothing where the pool itself is the fault. */
   readonly fault?: TableFault | ((profile: Profile, pool: Pool) => TableFault);
+  /** What befalls the fallback. */
+  readonly fallbackFault?: FaultInput;
   /** Both, each on its own pool, unless given. */
   readonly modes?: readonly Mode[];
   readonly pool?: PoolShape | ((profile: Profile) => PoolShape);

@@ -100,12 +100,13 @@ export function readAnswer({ text, headers }: Pick<Answer, "text" | "headers">):
   };
 }
 
-/** Payloads of whole events; Signalbox writes them all as `data: ...` and a blank line. */
+/** Payloads of whole events; Signalbox writes them all as `data: ...` and a blank line, with comments between them to show life. */
 function eventsOf(text: string): string[] {
   const parts = text.split("\n\n");
   const rest = parts.pop();
   if (rest !== "") throw new Error(`the stream ends inside an event: ${rest?.slice(0, 80)}`);
-  return parts.map((part) => {
+  return parts.flatMap((part) => {
+    if (/^: [^\n]*$/.test(part)) return [];
     if (!part.startsWith("data: ") || part.includes("\n")) throw new Error(`not one data line: ${part.slice(0, 80)}`);
     return part.slice("data: ".length);
   });

@@ -1,5 +1,5 @@
-import { chunkOf, STREAM_HEAD } from "../../../packages/simulator/src/index.ts";
-import { breaksOff, failed, fallbackAnswers, primaryAnswers, refused } from "../expectations.ts";
+import { chunkOf, type FaultInput, STREAM_HEAD } from "../../../packages/simulator/src/index.ts";
+import { breaksOff, failed, fallbackAnswers, goesOn, primaryAnswers, refused } from "../expectations.ts";
 import type { PoolShape, TableFault } from "../pool.ts";
 import type { Case, Scenario } from "../scenario.ts";
 import { chatEvent } from "../wire-events.ts";
@@ -14,9 +14,40 @@ const stream = ["stream"] as const;
 /** Slow enough that what was sent before a reset has been read. */
 const paced: PoolShape = { primary: { tokensPerSecond: 200 } };
 
+const canGoOn = { continue_final_message: true };
+/** Two replicas that can go on from a begun answer. */
+const replicas: PoolShape = { replicas: true, settings: { primary: canGoOn, fallback: canGoOn } };
+/** Two replicas that may be asked for the whole answer again. */
+const again: PoolShape = { replicas: true, settings: { large: { restart_broken_streams: true } } };
+const PREFILL = "Cannot set `continue_final_message`";
+const noPrefill: FaultInput = {
+  kind: "status",
+  status: 400,
+  times: 1,
+  body: { error: { message: PREFILL, type: "BadRequestError", param: null, code: 400 } },
+};
+
 const call = { name: "weather", arguments: { city: "Paris", days: [1, 2, 3, 4, 5, 6, 7, 8, 9] } };
 const tools = [{ type: "function", function: { name: "weather", parameters: { type: "object" } } }];
 const says = "Let me see.\n";
+
+/** Where a replica may be asked, the client sees nothing of the break. */
+const bothWays = (fault: TableFault, cause: string, more: PoolShape = {}, after = 0): Case[] => [
+  {
+    what: "a replica goes on",
+    fault,
+    modes: stream,
+    pool: { ...more, ...replicas },
+    expect: goesOn(cause, "continuation", { after }),
+  },
+  {
+    what: "a replica begins anew",
+    fault,
+    modes: stream,
+    pool: { ...more, ...again },
+    expect: goesOn(cause, "restart", { after }),
+  },
+];
 
 /** Everything arrives, so the client gets everything: whatever the wire looked like. */
 const harmless = (what: string, fault: TableFault): Case => ({
@@ -27,12 +58,27 @@ const harmless = (what: string, fault: TableFault): Case => ({
   expect: primaryAnswers(),
 });
 
+const continuationRefused = [
+  "stream_recoveries_total",
+  { model: "large", how: "continuation", outcome: "refused" },
+  1,
+] as const;
+const restartedAfterRefusal = {
+  ...goesOn("cut", "restart"),
+  engines: { primary: 1, fallback: 2 },
+  metrics: [...goesOn("cut", "restart").metrics, continuationRefused],
+};
+const told = breaksOff("cut", { hides: /continue_final_message/, more: [continuationRefused] });
+const toldAfterRefusal = { ...told, engines: { primary: 1, fallback: 1 } };
+
 /** F23 to F39: what happens to a stream after its first content has left for the client. */
 export const brokenStreams: readonly Scenario[] = [
   {
     id: "F23",
-    title: "the end of the connection mid-stream, politely or not -> an error event, no [DONE], a failure",
+    title:
+      "the end of the connection mid-stream, politely or not -> a replica goes on, else an error event, no [DONE]; a failure",
     cases: [
+      ...bothWays({ kind: "cut" }, "cut"),
       { what: "a FIN", fault: { kind: "cut" }, modes: stream, expect: breaksOff("cut") },
       { what: "a clean end", fault: { kind: "clean_cut" }, modes: stream, expect: breaksOff("cut") },
       {
@@ -88,15 +134,26 @@ export const brokenStreams: readonly Scenario[] = [
   },
   {
     id: "F24",
-    title: "a reset mid-stream -> an error event, no [DONE], a failure",
-    cases: [{ fault: { kind: "reset_midway" }, pool: paced, modes: stream, expect: breaksOff("cut") }],
+    title: "a reset mid-stream -> a replica goes on, else an error event, no [DONE]; a failure",
+    cases: [
+      {
+        what: "nobody to go on",
+        fault: { kind: "reset_midway" },
+        pool: paced,
+        modes: stream,
+        expect: breaksOff("cut"),
+      },
+      ...bothWays({ kind: "reset_midway" }, "cut", paced),
+    ],
   },
   {
     id: "F25",
     title: "a stall -> told at the idle limit, give or take 0.1 s; probes go on and the backend is not down",
     alone: true,
     cases: [
+      ...bothWays({ kind: "stall" }, "stall", {}, 15_000),
       {
+        what: "nobody to go on",
         fault: { kind: "stall" },
         pool: { settings: { primary: { probe: { interval: "100ms", timeout: "2s" } } } },
         modes: stream,
@@ -137,13 +194,34 @@ export const brokenStreams: readonly Scenario[] = [
   },
   {
     id: "F28",
-    title: "a body that only the connection's end delimits, cut -> an error event: there is no finish_reason",
-    cases: [{ fault: { kind: "close_delimited_cut" }, modes: stream, expect: breaksOff("cut") }],
+    title:
+      "a body that only the connection's end delimits, cut -> a replica goes on, else an error event: there is no finish_reason",
+    cases: [
+      { what: "nobody to go on", fault: { kind: "close_delimited_cut" }, modes: stream, expect: breaksOff("cut") },
+      ...bothWays({ kind: "close_delimited_cut" }, "cut"),
+    ],
   },
   {
     id: "F29",
     title: "the fallback refuses to go on from a begun answer -> a clean restart or the error; its 400 never shows",
-    skipped: "broken streams are not continued yet",
+    cases: [
+      {
+        what: "restarts allowed",
+        fault: { kind: "cut" },
+        fallbackFault: noPrefill,
+        pool: { replicas: true, settings: { ...replicas.settings, ...again.settings } },
+        modes: stream,
+        expect: restartedAfterRefusal,
+      },
+      {
+        what: "no restarts",
+        fault: { kind: "cut", times: 1 },
+        fallbackFault: { ...noPrefill, times: 9 },
+        pool: { replicas: true, settings: { primary: {}, fallback: canGoOn } },
+        modes: stream,
+        expect: toldAfterRefusal,
+      },
+    ],
   },
   {
     id: "F30",
