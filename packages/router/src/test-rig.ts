@@ -45,6 +45,8 @@ interface RigOptions {
   readonly takes?: Readonly<Record<string, number>>;
   /** Backend -> milliseconds until the first content of an attempt is there, before it commits. */
   readonly begins?: Readonly<Record<string, number>>;
+  /** In [0, 1]; 0.5 unless told. */
+  readonly random?: number;
   /** Model -> milliseconds after which another attempt is made beside a late one. */
   readonly hedge?: Readonly<Record<string, number>>;
 }
@@ -136,7 +138,7 @@ export function rig(options: RigOptions): Rig {
 
   const effects: AttemptEffects<string> = {
     now: () => clock.now,
-    random: () => 0.5,
+    random: () => options.random ?? 0.5,
     sleep: (ms) => {
       slept.push(ms);
       return new Promise((resolve) => clock.start(ms, resolve));
