@@ -82,6 +82,14 @@ defaults:
 const hedges = async ({ gateway }: Hedged): Promise<readonly string[]> =>
   (await gateway.metrics()).split("\n").filter((line) => line.startsWith("signalbox_hedges_total{"));
 
+/** The sum of the series that begin so. */
+const countsIn =
+  (metrics: string) =>
+  (beginning: string): number => {
+    const lines = metrics.split("\n").filter((line) => new RegExp(`^${beginning}`).test(line));
+    return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+  };
+
 test.each(modes)(
   "a second backend answers for one that is late, which is let go at once ($mode)",
   async ({ stream }) => {
@@ -155,6 +163,26 @@ test("nor is one whose first content is held back", async () => {
   expect(answer.headersMs).toBeGreaterThan(400);
   expect(answer.text).toContain('"tool_calls":[');
   expect(pool.seen("second")).toBe(0);
+});
+
+test.each(modes)("when both answer at the same time, one answer is told and counted ($mode)", async ({ stream }) => {
+  const tools = [{ type: "function", function: { name: "noargs", parameters: { type: "object" } } }];
+  const script = [{ reply: { deltas: ['<tool_call>\n{"name":"noargs","arguments":{}}\n</tool_call>'] } }];
+  const delay = stream ? 40 : 400;
+  const pool = await startHedged({
+    first: { script, firstTokenMs: 2 * delay },
+    second: { script, firstTokenMs: delay },
+    defaults: "retry_budget: 100%",
+  });
+  const answers = await Promise.all(Array.from({ length: 40 }, () => pool.chat(stream, { tools })));
+  expect(answers.every(({ text: body }) => body.split('"name":"noargs"').length === 2)).toBe(true);
+  await until(() => pool.gateway.requestLines().length === 40, 500, "all are settled");
+  const counts = countsIn(await pool.gateway.metrics());
+  expect(counts("signalbox_tool_calls_total")).toBe(40);
+  expect(counts('signalbox_attempts_total{.*outcome="ok"')).toBe(40);
+  expect(counts('signalbox_attempts_total{.*outcome="cancelled"')).toBe(counts("signalbox_hedges_total"));
+  const [first, second] = [pool.state("first"), pool.state("second")];
+  expect([first.inFlight, second.inFlight]).toEqual([0, 0]);
 });
 
 test("the first may still win, and the second is let go", async () => {

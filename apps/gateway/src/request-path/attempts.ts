@@ -16,19 +16,22 @@ import {
 } from "@signalbox/router";
 import type { Serving } from "../runtime/serving.ts";
 import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
-import { AttemptCalls, addCounts } from "./call-watch.ts";
+import { AttemptCalls } from "./call-watch.ts";
 import type { Cancellation } from "./cancellation.ts";
 import { choicesOf, type ReadRequest } from "./read-request.ts";
 import { recallReasoning } from "./recall-reasoning.ts";
 import type { BegunReply } from "./recovery/continuation-request.ts";
 import { mayRecover, needsCounts } from "./recovery/may-recover.ts";
-import { type CallCounts, type Story, tokensOf } from "./story.ts";
+import { type Story, tokensOf } from "./story.ts";
 import { upstreamBody } from "./upstream-body.ts";
 
 /** A prompt of this many tokens grants one more second until the first token. */
 const TOKENS_PER_EXTRA_SECOND = 4096;
 /** A reply that is not streamed shows no first token: all of it may take this many times the first-token limit. */
 const WHOLE_REPLY_FACTOR = 10;
+
+/** Why an attempt is given up whose rival has settled the request. */
+const withdrawn = new GatewayError("client_closed_request", "another attempt has settled the request");
 
 const unwatched: CallWatch = { call() {}, failed() {} };
 
@@ -40,14 +43,6 @@ export interface AttemptsOptions {
   readonly cancellation: Cancellation;
 }
 
-/** What ends an attempt, and where its tool calls are counted. */
-interface Lane {
-  readonly cancellation: Cancellation;
-  readonly counts: CallCounts;
-  /** Another backend began the reply, and this one is to go on with it. */
-  readonly begun?: BegunReply;
-}
-
 /** The attempts of one request: what the attempt loop needs from outside, it asks of this. */
 export class Attempts implements AttemptEffects<OpenReply> {
   readonly #serving: Serving;
@@ -57,8 +52,6 @@ export class Attempts implements AttemptEffects<OpenReply> {
   readonly #recalled: ReadRequest;
   readonly #decision: Decision;
   readonly #cancellation: Cancellation;
-  /** Of an attempt that runs alone. */
-  readonly #lane: Lane;
   /** Tokens of replies that were denied before another was asked for. */
   deniedTokens = 0;
 
@@ -69,7 +62,6 @@ export class Attempts implements AttemptEffects<OpenReply> {
     this.#recalled = recallReasoning(request, serving, story.team, decision.chain);
     this.#decision = decision;
     this.#cancellation = cancellation;
-    this.#lane = { cancellation, counts: story };
   }
 
   /**
@@ -86,7 +78,6 @@ export class Attempts implements AttemptEffects<OpenReply> {
         { chain: this.#decision.chain, attempts: config.attempts, signal: this.#cancellation },
         this,
       );
-      opened.reply.calls?.join(story);
       story.records = opened.records;
       story.attempts = opened.attempts;
       return opened;
@@ -138,31 +129,21 @@ export class Attempts implements AttemptEffects<OpenReply> {
     return this.#serving.retryInMs(this.#decision.chain);
   }
 
-  /** `begun`: another backend began the reply, and this one is to go on with it. */
-  open(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">, begun?: BegunReply): Promise<OpenReply> {
-    return this.#open(candidate, model, permit, begun === undefined ? this.#lane : { ...this.#lane, begun });
-  }
-
   openRival(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">): Rival<OpenReply> {
     const cancellation = this.#cancellation.child();
-    const counts: CallCounts = { toolCalls: undefined, unclosed: undefined, violations: undefined };
-    let withdrawn = false;
-    const open = async (): Promise<OpenReply> => {
-      try {
-        return await this.#open(candidate, model, permit, { cancellation, counts });
-      } catch (error) {
-        if (!withdrawn) addCounts(this.#story, counts);
-        throw error;
-      }
-    };
-    const withdraw = (): void => {
-      withdrawn = true;
-      cancellation.cancel(new GatewayError("client_closed_request", "another attempt has settled the request"));
-    };
-    return { reply: open(), withdraw };
+    // Async, so that what cannot be opened fails as what is opened does.
+    const open = async (): Promise<OpenReply> => this.open(candidate, model, permit, undefined, cancellation);
+    return { reply: open(), withdraw: () => cancellation.cancel(withdrawn) };
   }
 
-  #open(candidate: Candidate, model: Model, permit: Pick<Permit, "alive">, lane: Lane): Promise<OpenReply> {
+  /** `begun`: another backend began the reply, and this one is to go on with it. */
+  open(
+    candidate: Candidate,
+    model: Model,
+    permit: Pick<Permit, "alive">,
+    begun?: BegunReply,
+    cancellation = this.#cancellation,
+  ): Promise<OpenReply> {
     const request = model.rememberReasoningMs === undefined ? this.#request : this.#recalled;
     const backend = this.#serving.backends.get(candidate.deployment.backend)!;
     const { kind, transport, config } = backend;
@@ -174,25 +155,18 @@ export class Attempts implements AttemptEffects<OpenReply> {
     }
     const upstreamModel = backend.nameOf(candidate.deployment.model);
     const { firstTokenMs, idleMs, coldStartMs } = config.timeouts;
-    const calls = request.endpoint === "chat_completions" ? this.#watchCalls(candidate, model, lane.counts) : undefined;
+    const calls = request.endpoint === "chat_completions" ? this.#watchCalls(candidate, model) : undefined;
     const recovers = mayRecover(model, request);
     const counts = recovers && needsCounts(model, request);
     const normaliser = calls && this.#normaliser(candidate, calls);
-    if (lane.begun !== undefined) normaliser?.resume(lane.begun.text);
+    if (begun !== undefined) normaliser?.resume(begun.text);
     return openAttempt({
       transport,
       path,
       headers: backend.headers,
       requestId: this.#story.id,
-      body: upstreamBody(request, {
-        kind,
-        model,
-        deployment: candidate.deployment,
-        upstreamModel,
-        counts,
-        begun: lane.begun,
-      }),
-      cancellation: lane.cancellation,
+      body: upstreamBody(request, { kind, model, deployment: candidate.deployment, upstreamModel, counts, begun }),
+      cancellation,
       options: {
         backend: backend.name,
         kind,
@@ -233,7 +207,7 @@ export class Attempts implements AttemptEffects<OpenReply> {
     return this.#normaliser({ deployment }, unwatched).resume(text);
   }
 
-  #watchCalls({ deployment }: Candidate, model: Model, counts: CallCounts): AttemptCalls {
+  #watchCalls({ deployment }: Candidate, model: Model): AttemptCalls {
     const serving = this.#serving;
     const { capture } = serving;
     const { backend, dialect, reasoningFirst } = deployment;
@@ -245,7 +219,7 @@ export class Attempts implements AttemptEffects<OpenReply> {
     if (model.rememberReasoningMs !== undefined)
       takers.push((raw) => serving.reasoning.keep(raw, this.#story.team, model));
     return new AttemptCalls({
-      counts,
+      story: this.#story,
       backend,
       model: model.name,
       guard: serving.config.guards.of(model.name, this.#story.team),

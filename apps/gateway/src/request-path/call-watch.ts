@@ -9,11 +9,10 @@ import {
 } from "@signalbox/adapter";
 import { GatewayError } from "@signalbox/protocol";
 import { AttemptFailure } from "@signalbox/router";
-import type { CallCount, CallCounts } from "./story.ts";
+import type { CallCount, Story } from "./story.ts";
 
 export interface AttemptCallsOptions {
-  /** Where they are counted: the request's story, or, while the attempt may yet be given up, a place apart. */
-  readonly counts: CallCounts;
+  readonly story: Story;
   readonly backend: string;
   readonly model: string;
   readonly guard: Guard | undefined;
@@ -23,11 +22,11 @@ export interface AttemptCallsOptions {
   readonly takers: readonly ((raw: RawChoice) => void)[];
 }
 
-/** Counts the tool calls of one attempt, and holds them to the guard. */
+/** Counts the tool calls of one attempt in the request's story, and holds them to the guard. */
 export class AttemptCalls implements CallWatch {
   /** Calls that may leave only with a mark. */
   flagged = 0;
-  #counts: CallCounts;
+  readonly #story: Story;
   readonly #backend: string;
   readonly #model: string;
   readonly #guard: Guard | undefined;
@@ -35,8 +34,8 @@ export class AttemptCalls implements CallWatch {
   /** Undefined = nobody wants the choices. */
   readonly ended: CallWatch["ended"];
 
-  constructor({ counts, backend, model, guard, tools, takers }: AttemptCallsOptions) {
-    this.#counts = counts;
+  constructor({ story, backend, model, guard, tools, takers }: AttemptCallsOptions) {
+    this.#story = story;
     this.#backend = backend;
     this.#model = model;
     this.#guard = guard;
@@ -54,13 +53,6 @@ export class AttemptCalls implements CallWatch {
     return this.#guard !== undefined;
   }
 
-  /** What was counted apart joins the story, and what comes is counted there. */
-  join(story: CallCounts): void {
-    if (this.#counts === story) return;
-    addCounts(story, this.#counts);
-    this.#counts = story;
-  }
-
   /** @throws AttemptFailure when the policy keeps the call from the client. */
   call(call: ToolCall): void {
     const denied = this.#judge(call);
@@ -73,8 +65,8 @@ export class AttemptCalls implements CallWatch {
   }
 
   unclosed(dialect: string): void {
-    const counts = this.#counts;
-    counts.unclosed = tally(counts.unclosed, { backend: this.#backend, model: this.#model, dialect });
+    const story = this.#story;
+    story.unclosed = tally(story.unclosed, { backend: this.#backend, model: this.#model, dialect });
   }
 
   #judge(call: ToolCall): AttemptFailure | undefined {
@@ -96,32 +88,24 @@ export class AttemptCalls implements CallWatch {
   }
 
   #count(dialect: string, outcome: CallCount["outcome"]): void {
-    const counts = this.#counts;
-    counts.toolCalls = tally(counts.toolCalls, { backend: this.#backend, model: this.#model, dialect, outcome });
+    const story = this.#story;
+    story.toolCalls = tally(story.toolCalls, { backend: this.#backend, model: this.#model, dialect, outcome });
   }
 
   #violate(rule: string, action: string): void {
-    const counts = this.#counts;
-    counts.violations = tally(counts.violations, { model: this.#model, rule, action });
+    const story = this.#story;
+    story.violations = tally(story.violations, { model: this.#model, rule, action });
   }
 }
 
-/** Adds to a story what was counted apart from it. */
-export function addCounts(story: CallCounts, { toolCalls = [], unclosed = [], violations = [] }: CallCounts): void {
-  for (const { count, ...labels } of toolCalls) story.toolCalls = tally(story.toolCalls, labels, count);
-  for (const { count, ...labels } of unclosed) story.unclosed = tally(story.unclosed, labels, count);
-  for (const { count, ...labels } of violations) story.violations = tally(story.violations, labels, count);
-}
-
-/** `more` of what has these labels. */
+/** One more of what has these labels. */
 function tally<Labels extends object>(
   counts: (Labels & { count: number })[] = [],
   labels: Labels,
-  more = 1,
 ): (Labels & { count: number })[] {
   const keys = Object.keys(labels) as (keyof Labels)[];
   const known = counts.find((one) => keys.every((key) => one[key] === labels[key]));
-  if (known === undefined) counts.push({ ...labels, count: more });
-  else known.count += more;
+  if (known === undefined) counts.push({ ...labels, count: 1 });
+  else known.count++;
   return counts;
 }

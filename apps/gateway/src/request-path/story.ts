@@ -31,21 +31,11 @@ interface ViolationCount {
   count: number;
 }
 
-/** What became of the tool calls and thoughts of one attempt, or of several. */
-export interface CallCounts {
-  /** By their fate; undefined = none. */
-  toolCalls: CallCount[] | undefined;
-  /** Undefined = none. */
-  unclosed: UnclosedCount[] | undefined;
-  /** The guard's rules that they broke; undefined = none. */
-  violations: ViolationCount[] | undefined;
-}
-
 /**
  * What happened to one request, filled in on its way and read once at its end by metrics, log and limits. Holds names,
  * numbers and reasons; never a prompt, an answer or a key.
  */
-export interface Story extends CallCounts {
+export interface Story {
   readonly id: string;
   readonly endpoint: Endpoint;
   /** By `performance.now()`. */
@@ -78,6 +68,12 @@ export interface Story extends CallCounts {
   /** Events with content, when the engine sent no usage. */
   contentEvents: number;
   malformedEvents: number;
+  /** The tool calls of all attempts, by their fate; undefined = none. */
+  toolCalls: CallCount[] | undefined;
+  /** Undefined = none. */
+  unclosed: UnclosedCount[] | undefined;
+  /** The guard's rules that they broke; undefined = none. */
+  violations: ViolationCount[] | undefined;
   /** Milliseconds spent waiting for backends before the first content. */
   waitedMs: number;
   firstTokenAt: number | undefined;
