@@ -60,7 +60,7 @@ function errorOf(text: string): { readonly code?: string; readonly message?: str
 }
 
 /** Milliseconds that the gateway's main thread has worked. A time without what other programs took of the machine is at most as long as the work in it. */
-function workOf({ gateway }: Stage): number {
+export function workOf({ gateway }: Stage): number {
   return Number(readFileSync(`/proc/${gateway.pid}/schedstat`, "utf8").split(" ")[0]) / 1e6;
 }
 

@@ -2,7 +2,7 @@ import { request } from "node:http";
 import { hashOf } from "../../hostile/ready-gateway.ts";
 import { sendJunk } from "../../hostile/send-junk.ts";
 import { sendRaw } from "../../hostile/send-raw.ts";
-import { checkError } from "../refusals.ts";
+import { checkError, workOf } from "../refusals.ts";
 import type { Scenario } from "../scenario.ts";
 import { chatBody, type Stage } from "../stage.ts";
 import { type Answer, ask } from "../wire-client.ts";
@@ -147,9 +147,13 @@ const guessing: Scenario = {
     const stage = await start({ config: { teams } });
     const body = chatBody("large", false);
     const answers: Answer[] = [];
+    const times: number[] = [];
     for (let i = 0; i < 2 * BURST; i++) {
       const guess = i % 2 === 0 ? `${key.slice(0, -4)}${1000 + i}` : `sb-guess-${i}`;
-      answers.push(await ask(stage.gateway.url, { body, headers: bearer(guess) }));
+      const before = workOf(stage);
+      const answer = await ask(stage.gateway.url, { body, headers: bearer(guess) });
+      answers.push(answer);
+      times.push(Math.min(answer.ms, workOf(stage) - before));
     }
     const statuses = answers.map(({ status }) => status);
     checks.is("client", "the first answers", [...new Set(statuses.slice(0, BURST))], [401]);
@@ -158,10 +162,9 @@ const guessing: Scenario = {
     checks.that("client", "no retry-after", Number(answers.at(-1)?.headers["retry-after"]) > 0);
     const told = new Set(answers.map(({ status, text }) => `${status} ${text}`));
     checks.is("client", "different answers", told.size, 2);
-    const times = answers.map(({ ms }) => ms).sort((a, b) => a - b);
-    note("p50_ms", times[BURST]!);
-    note("p99_ms", times.at(-2)!);
-    checks.within("client", "the median in ms", times[BURST]!, 0, 5);
+    const p99 = times.sort((a, b) => a - b).at(-2)!;
+    note("p99_work_ms", p99);
+    checks.within("client", "the 99th percentile of the work in ms", p99, 0, 5);
     const right = await ask(stage.gateway.url, { body, headers: bearer(key) });
     checks.is("client", "the status of a right key", right.status, 200);
     checks.is("client", "the status elsewhere", await statusFrom("127.0.0.2", stage), 401);
