@@ -20,6 +20,7 @@ const methods = METHODS.filter((name) => !["POST", "CONNECT", "HEAD"].includes(n
 const kinds = Object.values(junk);
 /** Requests under way on one connection. */
 const WINDOW = 50;
+const LANES = 4;
 
 function get(path: string, method: string, key: string, ...lines: string[]): string {
   return `${[`${method} ${path} HTTP/1.1`, "Host: x", `Authorization: Bearer ${key}`, ...lines].join("\r\n")}\r\n\r\n`;
@@ -29,26 +30,34 @@ function post(path: string, key: string, body: string, ...lines: string[]): stri
   return get(path, "POST", key, `Content-Length: ${body.length}`, ...lines) + body;
 }
 
-export interface JunkOptions {
+interface Pipelining {
   readonly port: number;
+  readonly count: number;
+  /** The `n`th request; answered without closing the connection. */
+  readonly request: (n: number) => string;
+}
+
+/** Sends requests without waiting for each answer; resolves with how many had each status. Rejects when a connection ends early. */
+export async function sendPipelined({ port, count, request }: Pipelining): Promise<Map<number, number>> {
+  const statuses = new Map<number, number>();
+  const lanes = Array.from({ length: LANES }, (_, lane) => {
+    const own = Math.floor(count / LANES) + (lane < count % LANES ? 1 : 0);
+    return sendLane(port, own, (n) => request(n * LANES + lane), statuses);
+  });
+  await Promise.all(lanes);
+  return statuses;
+}
+
+interface Junk extends Pick<Pipelining, "port" | "count"> {
   /** A right key, for junk that is to come further than a wrong one. */
   readonly key: string;
-  readonly count: number;
   /** The first number that is used. */
   readonly from: number;
 }
 
-/** Sends so many requests with junk names, pipelined; resolves with how many of them had each status. Rejects when a connection ends early. */
-export async function sendJunk({ port, key, count, from }: JunkOptions): Promise<Map<number, number>> {
-  const statuses = new Map<number, number>();
-  const lanes = 4;
-  await Promise.all(
-    Array.from({ length: lanes }, (_, lane) => {
-      const own = Math.floor(count / lanes) + (lane < count % lanes ? 1 : 0);
-      return sendLane(port, own, (n) => kinds[(from + n) % kinds.length]!(from + n * lanes + lane, key), statuses);
-    }),
-  );
-  return statuses;
+/** Sends requests with names that nobody knows, each another one; resolves with how many had each status. */
+export function sendJunk({ port, count, key, from }: Junk): Promise<Map<number, number>> {
+  return sendPipelined({ port, count, request: (n) => kinds[n % kinds.length]!(from + n, key) });
 }
 
 function sendLane(

@@ -36,6 +36,8 @@ export interface HttpExchange {
   /** A piece of a begun answer. A promise when the client reads more slowly than we write; rejects when it has left. */
   write(piece: Buffer): Promise<void> | undefined;
   end(): void;
+  /** Closes the connection, for want of an answer that can be sent. */
+  drop(): void;
   /** What the Hono handler returns; resolves when there is something to return. */
   readonly response: Response | Promise<Response>;
 }
@@ -226,6 +228,10 @@ class NodeExchange implements HttpExchange, IncomingBody {
     });
   }
 
+  drop(): void {
+    this.#outgoing.destroy();
+  }
+
   end(): void {
     if (this.#outgoing.destroyed) return;
     this.#outgoing.end();
@@ -306,6 +312,10 @@ class WebExchange implements HttpExchange {
     return new Promise((resolve) => {
       this.#pulled = resolve;
     });
+  }
+
+  drop(): void {
+    this.#resolve(new Response(null, { status: 500 }));
   }
 
   end(): void {

@@ -14,20 +14,20 @@ const STREAM_HEADERS = [
   "no",
 ];
 
-/** Sends a reply to the client: one body, or events as they come, no faster than the client reads. */
-export async function deliver(
-  exchange: HttpExchange,
-  reply: Reply,
-  stream: boolean,
-  headers: HeaderList,
-): Promise<void> {
-  if (stream) {
-    headers.push(...STREAM_HEADERS);
-    exchange.start(200, headers);
-    for await (const batch of reply) await writeBatch(exchange, batch);
-    exchange.end();
-    return;
-  }
+/** Begins a stream: from here on an error can only be an event. @throws Error at a header that cannot be sent. */
+export function startStream(exchange: HttpExchange, headers: HeaderList): void {
+  headers.push(...STREAM_HEADERS);
+  exchange.start(200, headers);
+}
+
+/** Sends the events of a begun stream as they come, no faster than the client reads. */
+export async function deliverEvents(exchange: HttpExchange, reply: Reply): Promise<void> {
+  for await (const batch of reply) await writeBatch(exchange, batch);
+  exchange.end();
+}
+
+/** Sends a reply that is not streamed. @throws Error at a header that cannot be sent. */
+export async function deliverWhole(exchange: HttpExchange, reply: Reply, headers: HeaderList): Promise<void> {
   headers.push("content-type", "application/json");
   for await (const [event] of reply) {
     // Its text is there already, from parsing, and a short text leaves together with the head.

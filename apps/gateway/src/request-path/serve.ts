@@ -8,7 +8,7 @@ import { type Alarm, createAlarm } from "../upstream/alarm.ts";
 import type { OpenReply } from "../upstream/attempt.ts";
 import { Attempts } from "./attempts.ts";
 import { Cancellation } from "./cancellation.ts";
-import { deliver, deliverBreak, deliverError } from "./deliver.ts";
+import { deliverBreak, deliverError, deliverEvents, deliverWhole, startStream } from "./deliver.ts";
 import { type ReadRequest, readRequest } from "./read-request.ts";
 import { mayRecover } from "./recovery/may-recover.ts";
 import { Recovery } from "./recovery/recovery.ts";
@@ -130,10 +130,14 @@ class Way {
     if (story.model !== story.chosen) story.reason += `; fallback -> ${story.model}`;
     story.status = 200;
     story.firstTokenAt = reply.firstTokenAt;
-    this.#started = request.stream;
     if (mayRecover(model, request)) this.#recovery = this.#recoveryOf(request, opened);
     const events = this.#recovery?.events() ?? reply.events;
-    await deliver(this.#exchange, events, request.stream, this.#headers(opened));
+    const headers = this.#headers(opened);
+    if (request.stream) {
+      startStream(this.#exchange, headers);
+      this.#started = true;
+      await deliverEvents(this.#exchange, events);
+    } else await deliverWhole(this.#exchange, events, headers);
     this.#outcome = { kind: "ok" };
     story.outcome = "ok";
   }
@@ -174,6 +178,8 @@ class Way {
     const story = this.#story;
     const failure = error instanceof AttemptFailure ? error : undefined;
     const told = toGatewayError(error);
+    // A reply that nobody reads on would be held open.
+    this.#cancellation.cancel(told);
     story.code = told.code;
     story.fault = told.code === "internal_error" ? String((error as Error)?.stack ?? error) : told.message;
     if (failure !== undefined) {
@@ -191,7 +197,11 @@ class Way {
     if (story.attempts > 0) headers.push("x-signalbox-attempts", String(story.attempts));
     if (story.reason !== "") headers.push("x-signalbox-route", story.reason);
     pushLimitHeaders(headers, this.#limits);
-    deliverError(this.#exchange, told, headers);
+    try {
+      deliverError(this.#exchange, told, headers);
+    } catch {
+      this.#exchange.drop();
+    }
   }
 
   /** The one place where the end of a request is told to breaker and limits. */
