@@ -181,7 +181,7 @@ function say(socket: Socket, plan: Plan, body: Buffer, done: () => void): void {
     return;
   }
   socket.write(streamHead);
-  write(socket, body, plan.pieceBytes, true, () => {
+  write(socket, body, plan, true, () => {
     done();
     socket.write(lastChunk);
   });
@@ -204,7 +204,7 @@ function breakOff(
       ? ""
       : `content-length: ${talk.body.length}\r\n`;
   socket.write(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\n${framing}\r\n`);
-  write(socket, talk.body.subarray(0, bytes), plan.pieceBytes, chunked, () => {
+  write(socket, talk.body.subarray(0, bytes), plan, chunked, () => {
     if (how === "stall") return;
     done();
     if (how === "last_chunk") socket.write(lastChunk);
@@ -218,8 +218,16 @@ function chunkOf(bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]);
 }
 
+type Writing = Pick<Plan, "pieceBytes" | "paceMs">;
+
 /** Writes in pieces of so many bytes, each when the one before has left. */
-function write(socket: Socket, bytes: Buffer, size: number, chunked: boolean, then: () => void): void {
+function write(
+  socket: Socket,
+  bytes: Buffer,
+  { pieceBytes, paceMs }: Writing,
+  chunked: boolean,
+  then: () => void,
+): void {
   let from = 0;
   const next = (): void => {
     if (socket.destroyed) return;
@@ -227,10 +235,12 @@ function write(socket: Socket, bytes: Buffer, size: number, chunked: boolean, th
       then();
       return;
     }
-    const piece = bytes.subarray(from, from + size);
+    const piece = bytes.subarray(from, from + pieceBytes);
     from += piece.length;
     socket.write(chunked ? chunkOf(piece) : piece, (error) => {
-      if (!error) setImmediate(next);
+      if (error) return;
+      if (paceMs > 0) setTimeout(next, paceMs);
+      else setImmediate(next);
     });
   };
   next();

@@ -123,7 +123,7 @@ export function play(lane: Lane, plan: Plan, request: Buffer): Promise<Heard> {
   }
   const heard = lane.ask(request);
   const leave = (): void => {
-    if (plan.visits.length > 0) lane.leave();
+    if (plan.visits.some(({ done }) => !done)) lane.leave();
     else timer = setTimeout(leave, 5);
   };
   let timer = setTimeout(leave, 20);

@@ -43,7 +43,9 @@ export interface Plan {
   readonly pieceBytes: number;
   /** How long the engine takes to begin. */
   readonly delayMs: number;
-  /** The client leaves when it has this many tokens, and without any when it is 0. */
+  /** Milliseconds between two of its writes. */
+  readonly paceMs: number;
+  /** The client leaves when it has this many tokens; when it is 0, as soon as an engine is at work. */
   readonly leaveAfter?: number;
   readonly visits: Visit[];
 }
@@ -57,6 +59,7 @@ export function planOf(plan: Partial<Plan> & Pick<Plan, "number">): Plan {
     acts: [],
     pieceBytes: Number.POSITIVE_INFINITY,
     delayMs: 0,
+    paceMs: 0,
     visits: [],
     ...plan,
   };

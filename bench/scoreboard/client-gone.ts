@@ -135,8 +135,13 @@ async function leaveBeforeRetry({ lane, ask }: Lab<"a">, count: number, stream: 
   const found: Found[string] = { abortMs: [], survivors: 0, furtherAttempts: 0 };
   await inLanes(count, async (index) => {
     const client = lane();
-    const plan = planOf({ number: number++, stream, acts: [{ do: "status", status: 500 }], leaveAfter: 0 });
-    await ask(client, plan, { model: `m${index}` });
+    const plan = planOf({ number: number++, stream, acts: [{ do: "status", status: 500 }] });
+    const asked = ask(client, plan, { model: `m${index}` });
+    while (plan.visits.length === 0) await sleep(1);
+    // It is known to have failed, and the next attempt is 50 ms away at least.
+    await sleep(20);
+    client.leave();
+    await asked;
     // In the midst of failures the breaker would be what keeps the engine from being asked.
     for (let good = 0; good < 2; good++) await ask(client, planOf({ number: number++ }), { model: `m${index}` });
     await sleep(RETRY_MS);

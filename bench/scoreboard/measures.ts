@@ -9,7 +9,9 @@ import type { Measure } from "./measure.ts";
 import { memoryOverTime } from "./memory-over-time.ts";
 import { metricsTruth } from "./metrics-truth.ts";
 import { probeTokens } from "./probe-tokens.ts";
+import { rollingRestart } from "./rolling-restart.ts";
 import { routes } from "./routes.ts";
+import { slowReaders } from "./slow-readers.ts";
 import { ssrf } from "./ssrf.ts";
 
 /** Every measure by its number in the scoreboard; one file each. */
@@ -19,6 +21,8 @@ export const measures = {
   S6: extraAttempts,
   S11: breakerMoves,
   S12: memoryOverTime,
+  S14: slowReaders,
+  S17: rollingRestart,
   S19: junkNames,
   S21: routes,
   S22: ssrf,

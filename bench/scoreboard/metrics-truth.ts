@@ -3,7 +3,7 @@ import type { Scrape } from "../faults/metrics.ts";
 import type { Verdict } from "../lab/judge.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
 import type { Heard, Lane } from "../lab/lane.ts";
-import type { Act, Plan } from "../lab/plan.ts";
+import { type Act, type Plan, planOf } from "../lab/plan.ts";
 import { promptTokens } from "../lab/talk.ts";
 import { Tally } from "../lab/tally.ts";
 import { type EngineUrls, keys, mixedPlan, mixedPolicy, teamOf } from "../lab/traffic.ts";
@@ -17,6 +17,7 @@ const timeouts = { connect: "2s", first_token: "5s", idle: "1500ms", total: "20s
 
 /** What one attempt is in the metrics, by what the engine did. */
 function outcomeOf(act: Act, plan: Plan): string {
+  if (act.do === "reset") return "failed";
   if (plan.leaveAfter !== undefined) return "client_gone";
   if (act.do === "answer" || act.do === "malformed_event") return "ok";
   return act.do === "status" && (act.status === 429 || act.status === 503) ? "backpressure" : "failed";
@@ -26,8 +27,10 @@ function outcomeOf(act: Act, plan: Plan): string {
 function countablePlan(seed: number, number: number): Plan {
   const plan = mixedPlan(seed, number, FAULT_SHARE);
   const [act] = plan.acts;
+  if (plan.toolCall && act !== undefined) return planOf({ number, stream: plan.stream, toolCall: true });
+  // A request that is on its way to a connection as the engine closes it has been tried, and no engine has seen it.
+  if (act?.do === "break" && act.how === "last_chunk") return { ...plan, acts: [{ ...act, how: "fin" }] };
   const stalls = act?.do === "break" && act.how === "stall";
-  if (plan.toolCall && act !== undefined) return { ...plan, acts: [] };
   return { ...plan, stream: plan.stream || stalls };
 }
 
