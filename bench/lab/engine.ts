@@ -39,10 +39,14 @@ export class Engine {
   #server: Server | undefined;
   #port = 0;
 
-  /** `plans` is looked into at each attempt, by the number in its prompt. */
-  constructor(name: string, plans: ReadonlyMap<number, Plan>) {
+  /** Replicas of one model say the same. */
+  readonly #voice: string;
+
+  /** `plans` is looked into at each attempt, by the number in its prompt; `voice` is what stands in each of its tokens. */
+  constructor(name: string, plans: ReadonlyMap<number, Plan>, voice = name) {
     this.name = name;
     this.#plans = plans;
+    this.#voice = voice;
   }
 
   get url(): string {
@@ -109,8 +113,10 @@ export class Engine {
       socket.write(json(404, errorBody("an attempt without a plan")));
       return;
     }
-    const act = socket.writableEnded ? stale : (this.outage ?? nextAct(plan));
-    const visit: Visit = { engine: this.name, act, at: performance.now(), done: false };
+    const counts = body.includes('"continuous_usage_stats":true');
+    const talk = talkOf(this.#voice, { ...plan, counts, ...begunIn(body) });
+    const act = socket.writableEnded ? stale : fitting(this.outage ?? nextAct(plan), talk);
+    const visit: Visit = { engine: this.#voice, act, at: performance.now(), done: false };
     plan.visits.push(visit);
     this.#busy.add(socket);
     const gone = (): void => {
@@ -123,7 +129,6 @@ export class Engine {
       this.#busy.delete(socket);
       socket.off("close", gone);
     };
-    const talk = talkOf(this.name, plan);
     if (plan.delayMs === 0) perform(socket, act, plan, talk, done);
     else setTimeout(() => perform(socket, act, plan, talk, done), plan.delayMs);
   }
@@ -134,6 +139,18 @@ const stale: Act = { do: "reset" };
 
 function nextAct({ acts, visits }: Plan): Act {
   return acts[visits.filter(({ act }) => act !== stale).length] ?? { do: "answer" };
+}
+
+/** The text that a reply is to go on behind; as vLLM does, without whitespace at its end. */
+function begunIn(body: Buffer): { begun?: string } {
+  if (!body.includes('"continue_final_message":true')) return {};
+  const { messages } = JSON.parse(body.toString()) as { messages: { content: string }[] };
+  return { begun: messages.at(-1)!.content.trimEnd() };
+}
+
+/** A reply that breaks off is not finished, be it the rest of another one. */
+function fitting(act: Act, { finishedAt }: Talk): Act {
+  return act.do === "break" && act.bytes >= finishedAt ? { ...act, bytes: act.bytes % finishedAt } : act;
 }
 
 function perform(socket: Socket, act: Act, plan: Plan, talk: Talk, done: () => void): void {

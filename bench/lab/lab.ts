@@ -23,15 +23,17 @@ export interface Lab<Name extends string> extends AsyncDisposable {
 
 export interface LabOptions<Name extends string> extends Omit<GatewayOptions, "config"> {
   readonly engines: readonly Name[];
+  /** All engines say the same, as replicas of one model do. */
+  readonly replicas?: boolean;
   /** The policy, by the addresses of the engines. */
   readonly config: (urls: Readonly<Record<Name, string>>) => GatewayOptions["config"];
 }
 
 /** Starts engines and a gateway that is ready for them. */
 export async function openLab<Name extends string>(options: LabOptions<Name>): Promise<Lab<Name>> {
-  const { engines: names, config, ...more } = options;
+  const { engines: names, config, replicas = false, ...more } = options;
   const plans = new Map<number, Plan>();
-  const opened = await Promise.all(names.map((name) => new Engine(name, plans).open()));
+  const opened = await Promise.all(names.map((name) => new Engine(name, plans, replicas ? names[0] : name).open()));
   const close = (): Promise<unknown> => Promise.all(opened.map((engine) => engine.close()));
   const engines = Object.fromEntries(opened.map((engine) => [engine.name, engine])) as Record<Name, Engine>;
   const urls = Object.fromEntries(opened.map(({ name, url }) => [name, url])) as Record<Name, string>;

@@ -28,38 +28,57 @@ const usageOf = (tokens: number) => ({
 });
 const head = { id: "chatcmpl-lab", created: 1_763_000_000, model: "lab" };
 const event = (fields: object): Buffer => Buffer.from(`data: ${JSON.stringify(fields)}\n\n`);
-const delta = (fields: object, finish: string | null = null): Buffer =>
+const delta = (fields: object, finish: string | null = null, usage?: object): Buffer =>
   event({
     ...head,
     object: "chat.completion.chunk",
     choices: [{ index: 0, delta: fields, logprobs: null, finish_reason: finish }],
+    usage,
   });
 
-function streamed(engine: string, tokens: number, toolCall: boolean): Talk {
-  const events = [delta({ role: "assistant", content: "" })];
+/** The deltas of a tool call, as many as there are tokens. */
+function callDeltas(engine: string, tokens: number): object[] {
+  const text = callArguments(engine, tokens);
+  const size = Math.ceil(text.length / tokens);
+  return Array.from({ length: tokens }, (_, index) => {
+    const named = index === 0 ? { id: `call_${engine}`, type: "function" } : {};
+    const part = { ...(index === 0 ? { name: "note" } : {}), arguments: text.slice(index * size, (index + 1) * size) };
+    return { tool_calls: [{ index: 0, ...named, function: part }] };
+  });
+}
+
+/** The deltas of the text behind `begun`; of a token that is begun its rest, which is no token of its own. */
+function textDeltas(engine: string, tokens: number, begun: string): object[] {
+  let known = begun.length;
+  return Array.from({ length: tokens }, (_, index) => {
+    const text = tokenText(engine, index);
+    const rest = text.slice(known);
+    known = Math.max(0, known - text.length);
+    return rest === "" ? [] : [{ content: rest }];
+  }).flat();
+}
+
+function streamed(engine: string, { tokens, toolCall, counts = false, begun = "" }: Asked): Talk {
+  const soFar = (count: number) => (counts ? usageOf(count) : undefined);
+  const events = [delta({ role: "assistant", content: "" }, null, soFar(0))];
   const tokenEnds: number[] = [];
   let length = events[0]!.length;
-  const text = toolCall ? callArguments(engine, tokens) : "";
-  const size = Math.ceil(text.length / tokens);
-  for (let index = 0; index < tokens; index++) {
-    const call = {
-      index: 0,
-      ...(index === 0 ? { id: `call_${engine}`, type: "function" } : {}),
-      function: { ...(index === 0 ? { name: "note" } : {}), arguments: text.slice(index * size, (index + 1) * size) },
-    };
-    const next = delta(toolCall ? { tool_calls: [call] } : { content: tokenText(engine, index) });
+  const deltas = toolCall ? callDeltas(engine, tokens) : textDeltas(engine, tokens, begun);
+  const said = begun.split(" ").filter((word) => word !== "").length;
+  for (const [index, fields] of deltas.entries()) {
+    const next = delta(fields, null, soFar(index + 1 + tokens - said - deltas.length));
     length += next.length;
     events.push(next);
     tokenEnds.push(length);
   }
-  const finish = delta({}, toolCall ? "tool_calls" : "stop");
-  events.push(finish, event({ ...head, object: "chat.completion.chunk", choices: [], usage: usageOf(tokens) }));
+  const finish = delta({}, toolCall ? "tool_calls" : "stop", soFar(tokens - said));
+  events.push(finish, event({ ...head, object: "chat.completion.chunk", choices: [], usage: usageOf(tokens - said) }));
   events.push(Buffer.from("data: [DONE]\n\n"));
   // The event is there with its line; the blank line behind it adds nothing.
   return { body: Buffer.concat(events), tokenEnds, finishedAt: length + finish.length - 2 };
 }
 
-function whole(engine: string, tokens: number, toolCall: boolean): Talk {
+function whole(engine: string, { tokens, toolCall }: Asked): Talk {
   const call = {
     id: `call_${engine}`,
     type: "function",
@@ -75,13 +94,26 @@ function whole(engine: string, tokens: number, toolCall: boolean): Talk {
 
 const known = new Map<string, Talk>();
 
+/** What is asked of an engine. */
+interface Asked {
+  readonly stream: boolean;
+  readonly tokens: number;
+  readonly toolCall: boolean;
+  /** Every event of the stream tells the tokens so far. */
+  readonly counts?: boolean;
+  /** The reply was begun elsewhere, and goes on behind this text. */
+  readonly begun?: string;
+}
+
 /** What an engine of this name says, streamed or whole. Made once for each length; the buffers are shared. */
-export function talkOf(engine: string, request: { stream: boolean; tokens: number; toolCall: boolean }): Talk {
-  const { stream, tokens, toolCall } = request;
-  const key = `${engine} ${stream} ${tokens} ${toolCall}`;
+export function talkOf(engine: string, asked: Asked): Talk {
+  const say = asked.stream ? streamed : whole;
+  if (asked.begun !== undefined) return say(engine, asked);
+  const { stream, tokens, toolCall, counts = false } = asked;
+  const key = `${engine} ${stream} ${tokens} ${toolCall} ${counts}`;
   let talk = known.get(key);
   if (talk === undefined) {
-    talk = (stream ? streamed : whole)(engine, tokens, toolCall);
+    talk = say(engine, asked);
     known.set(key, talk);
   }
   return talk;

@@ -4,6 +4,7 @@ import { extraAttempts } from "./extra-attempts.ts";
 import { falseSuccesses } from "./false-successes.ts";
 import { junkNames } from "./junk-names.ts";
 import { keyTiming } from "./key-timing.ts";
+import { lostTokens } from "./lost-tokens.ts";
 import { malformedHttp } from "./malformed-http.ts";
 import type { Measure } from "./measure.ts";
 import { memoryOverTime } from "./memory-over-time.ts";
@@ -17,6 +18,7 @@ import { ssrf } from "./ssrf.ts";
 /** Every measure by its number in the scoreboard; one file each. */
 export const measures = {
   S3: falseSuccesses,
+  S4: lostTokens,
   S5: clientGone,
   S6: extraAttempts,
   S11: breakerMoves,
