@@ -26,7 +26,7 @@ export interface GatewayProcessOptions {
   /** A program that runs the gateway's, such as `["taskset", "-c", "1"]`. */
   readonly under?: readonly string[];
   /** Where its log goes, when it is no pipe to here: then its addresses must be known. */
-  readonly log?: { readonly stdout: "ignore" | number; readonly url: string; readonly adminUrl: string };
+  readonly log?: { readonly stdout: "pipe" | number; readonly url: string; readonly adminUrl: string };
 }
 
 const PAGE_BYTES = 4096;

@@ -1,4 +1,4 @@
-import { write } from "node:fs";
+import { type LineSink, openLineSink } from "./line-sink.ts";
 
 export interface LineWriterOptions {
   readonly fd: number;
@@ -11,9 +11,9 @@ export interface LineWriterOptions {
 /** Writes lines in large pieces, in the background; never holds up who writes. */
 export interface LineWriter {
   write(line: string): void;
-  /** Lines that were dropped because the reader was too slow or gone. */
+  /** Lines that nobody took: the reader was too slow or gone, or the disk was full. */
   readonly dropped: number;
-  /** Resolves when all that was written until now is out, or the reader took nothing for a second. */
+  /** Resolves when all that was written until now is out, or after a second, when the rest is given up: for the end of a process. */
   flush(): Promise<void>;
 }
 
@@ -25,24 +25,28 @@ const FLUSH_PATIENCE_MS = 1000;
 
 /** A writer to a file descriptor. */
 export function createLineWriter({ fd, flushMs = 50, maxWaiting = 8 * 1024 * 1024 }: LineWriterOptions): LineWriter {
-  return new FdLineWriter(fd, flushMs, maxWaiting);
+  return new FdLineWriter(openLineSink(fd), flushMs, maxWaiting);
 }
 
 class FdLineWriter implements LineWriter {
   dropped = 0;
-  readonly #fd: number;
+  readonly #sink: LineSink;
   readonly #flushMs: number;
   readonly #maxWaiting: number;
   #waiting = "";
+  #waitingLines = 0;
   /** What is being written now. */
   #piece: Buffer | undefined;
+  #pieceLines = 0;
   #written = 0;
+  /** A line was begun and not ended: the next one must not be taken for its end. */
+  #torn = false;
   #timer: NodeJS.Timeout | undefined;
   /** Called when nothing waits any more. */
   #idle: (() => void)[] = [];
 
-  constructor(fd: number, flushMs: number, maxWaiting: number) {
-    this.#fd = fd;
+  constructor(sink: LineSink, flushMs: number, maxWaiting: number) {
+    this.#sink = sink;
     this.#flushMs = flushMs;
     this.#maxWaiting = maxWaiting;
   }
@@ -53,6 +57,7 @@ class FdLineWriter implements LineWriter {
       return;
     }
     this.#waiting += line;
+    this.#waitingLines++;
     if (this.#waiting.length >= PIECE) this.#next();
     else this.#timer ??= setTimeout(() => this.#next(), this.#flushMs).unref();
   }
@@ -65,33 +70,48 @@ class FdLineWriter implements LineWriter {
       for (const idle of this.#idle.splice(0)) idle();
       return;
     }
-    this.#piece = Buffer.from(this.#waiting);
+    this.#piece = Buffer.from(this.#torn ? `\n${this.#waiting}` : this.#waiting);
+    this.#pieceLines = this.#waitingLines;
     this.#written = 0;
     this.#waiting = "";
+    this.#waitingLines = 0;
     this.#writePiece();
   }
 
   #writePiece(): void {
     const piece = this.#piece!;
-    write(this.#fd, piece, this.#written, piece.length - this.#written, null, (error, count) => {
+    this.#sink.write(piece, this.#written, (error, taken) => {
       if (error?.code === "EAGAIN" || error?.code === "EINTR") {
         setTimeout(() => this.#writePiece(), RETRY_MS).unref();
         return;
       }
       if (error === null) {
-        this.#written += count;
+        this.#written += taken;
         if (this.#written < piece.length) return this.#writePiece();
-      } else this.dropped++;
+        this.#torn = false;
+      } else this.#lose(piece);
       this.#piece = undefined;
       if (this.#waiting.length >= PIECE || this.#idle.length > 0) this.#next();
       else if (this.#waiting !== "") this.#timer ??= setTimeout(() => this.#next(), this.#flushMs).unref();
     });
   }
 
+  /** Of a piece that was taken in part, the lines that were not are lost. */
+  #lose(piece: Buffer): void {
+    let whole = 0;
+    for (let at = piece.indexOf(0x0a); at >= 0 && at < this.#written; at = piece.indexOf(0x0a, at + 1)) whole++;
+    if (this.#torn && this.#written > 0) whole--;
+    this.dropped += this.#pieceLines - whole;
+    if (this.#written > 0) this.#torn = piece[this.#written - 1] !== 0x0a;
+  }
+
   async flush(): Promise<void> {
     if (this.#piece === undefined && this.#waiting === "") return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, FLUSH_PATIENCE_MS);
+      const timer = setTimeout(() => {
+        this.#sink.giveUp();
+        resolve();
+      }, FLUSH_PATIENCE_MS);
       this.#idle.push(() => {
         clearTimeout(timer);
         resolve();

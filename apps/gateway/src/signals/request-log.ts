@@ -15,8 +15,13 @@ export interface RequestLog {
   flush(): Promise<void>;
 }
 
-/** Client-made text is cut to this many characters. */
-const MAX_TEXT = 256;
+/** Client-made text is cut to this many bytes. */
+const MAX_TEXT_BYTES = 256;
+const MAX_ERROR_BYTES = 1024;
+/** Of a request's reasons and tries only so many are told. */
+const MAX_LISTED = 16;
+/** A line is no longer than this; what does not fit goes without its lists. */
+const MAX_LINE_BYTES = 4096;
 
 const silent: RequestLog = { request() {}, info() {}, warn() {}, dropped: 0, flush: async () => {} };
 
@@ -81,16 +86,34 @@ function countsOf(calls: readonly CallCount[]): Record<string, number> {
   return counts;
 }
 
-/** The one line of a request, in pino's form. */
+/** Text of at most so many bytes as UTF-8, cut between characters. */
+function cut(text: string, maxBytes: number): string {
+  // No character takes more than three bytes for each of its code units.
+  if (text.length * 3 <= maxBytes) return text;
+  const bytes = Buffer.from(text.slice(0, maxBytes));
+  if (bytes.length <= maxBytes) return text.slice(0, maxBytes);
+  let end = maxBytes;
+  while ((bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.toString("utf8", 0, end);
+}
+
+/** The one line of a request, in pino's form; at most 4 KB. */
 function requestLine(story: Story): string {
+  const line = `${JSON.stringify(requestFacts(story))}\n`;
+  if (line.length * 3 <= MAX_LINE_BYTES || Buffer.byteLength(line) <= MAX_LINE_BYTES) return line;
+  const short = { ...requestFacts(story), reasons: undefined, tried: undefined, tool_calls: undefined };
+  return `${JSON.stringify({ ...short, error: short.error && cut(short.error, MAX_TEXT_BYTES), cut: true })}\n`;
+}
+
+function requestFacts(story: Story) {
   const { promptTokens, completionTokens } = tokensOf(story);
-  const line = {
+  return {
     level: 30,
     time: isoNow(),
     request_id: story.id,
     team: story.team,
     endpoint: story.endpoint,
-    asked: story.asked.slice(0, MAX_TEXT),
+    asked: cut(story.asked, MAX_TEXT_BYTES),
     model: story.model || story.chosen,
     backend: story.backend,
     stream: story.stream,
@@ -98,7 +121,7 @@ function requestLine(story: Story): string {
     code: story.code,
     outcome: story.outcome,
     complexity: story.complexity,
-    reasons: story.reasons,
+    reasons: story.reasons.slice(0, MAX_LISTED),
     attempts: story.attempts,
     input_tokens: promptTokens,
     output_tokens: completionTokens,
@@ -108,10 +131,9 @@ function requestLine(story: Story): string {
     tried:
       story.attempts === 1 && story.outcome === "ok"
         ? undefined
-        : story.records.map(({ ms, ...record }) => ({ ...record, ms: round(ms) })),
+        : story.records.slice(0, MAX_LISTED).map(({ ms, ...record }) => ({ ...record, ms: round(ms) })),
     recoveries: story.recoveries,
-    error: story.fault?.slice(0, 1024),
+    error: story.fault && cut(story.fault, MAX_ERROR_BYTES),
     event: "request",
   };
-  return `${JSON.stringify(line)}\n`;
 }
