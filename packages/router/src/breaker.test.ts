@@ -451,6 +451,22 @@ test("jitter moves every wait by at most a tenth", () => {
   }
 });
 
+test("a closed-down breaker is found as it was: requests of an older config may still hold it", () => {
+  const { breaker, admitted, moves } = setUp();
+  breaker.close();
+  expect(breaker.state).toBe("closed");
+  expect(admitted(ok)).toBe(200);
+  const broken = setUp();
+  broken.open();
+  broken.breaker.close();
+  expect(broken.breaker.state).toBe("open");
+  expect(broken.begin()).toBeUndefined();
+  broken.clock.now += 1000;
+  broken.end(broken.begin(), ok);
+  expect(broken.admitted(ok)).toBe(2);
+  expect(moves).toEqual([]);
+});
+
 test("holds no timer that keeps the process alive", () => {
   const before = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
   const { breaker, open } = setUp();

@@ -204,9 +204,11 @@ export class Breaker {
     this.#close();
   }
 
-  /** Gives back opossum's timer and listeners. */
+  /** Gives back opossum's timer and listeners. Who still holds the breaker finds it as it was. */
   close(): void {
+    const { closed } = this.#circuit;
     this.#circuit.shutdown();
+    if (closed) this.#circuit.close();
   }
 
   #succeed(ticket: Ticket, now: number): void {

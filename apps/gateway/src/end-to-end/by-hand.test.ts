@@ -7,7 +7,9 @@ import type { SimulatorInput } from "@signalbox/simulator";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { backends as backendsCommand } from "../cli/backends.ts";
 import { UsageError } from "../cli/command.ts";
+import { statusTable } from "../cli/status.ts";
 import { until } from "../faults/fault-pool.ts";
+import { chunkOf, LAST_CHUNK, STREAM_HEAD, startRawUpstream } from "../faults/raw-upstream.ts";
 import type { BackendStatus, Status } from "../routes/status.ts";
 import { startTestGateway, type TestGateway } from "./test-gateway.ts";
 
@@ -20,8 +22,10 @@ type Pool = TestGateway<"one" | "two">;
 const policy = (urls: Readonly<Record<"one" | "two", string>>, more = "") => `
 backends: { one: { kind: vllm, url: "${urls.one}" }, two: { kind: vllm, url: "${urls.two}" } }
 models: { m: { on: [{ backend: one }, { backend: two }], strategy: ordered }, alone: { on: [{ backend: one, model: m }] } }
-defaults: { probe: { interval: 60s } }
+defaults: { probe: { interval: 60s }, timeouts: { idle: 60s } }
 ${more}`;
+
+const eventOf = (choice: object): string => `data: ${JSON.stringify({ choices: [{ index: 0, ...choice }] })}\n\n`;
 
 async function startTwo(server = "", tokensPerSecond = 1000): Promise<Pool> {
   const script = [{ reply: { deltas: Array.from({ length: 60 }, (_, index) => `w${index} `) } }];
@@ -72,14 +76,26 @@ const answeredBy = async (pool: Pool, more = {}) => {
 
 describe("drain", () => {
   test("lets a stream under way finish, sends new requests elsewhere, and ends when the last has finished", async () => {
-    const pool = await startTwo("", 15);
-    const stream = await pool.post(chat, hi({ stream: true, max_tokens: 60 }));
+    let finish = (): void => {};
+    const engine = await startRawUpstream(({ socket }) => {
+      socket.write(STREAM_HEAD + chunkOf(eventOf({ delta: { content: "well" }, finish_reason: null })));
+      finish = () => {
+        socket.write(chunkOf(`${eventOf({ delta: {}, finish_reason: "stop" })}data: [DONE]\n\n`) + LAST_CHUNK);
+      };
+    });
+    const pool: Pool = await startTestGateway({
+      engines: { one: { kind: "vllm" }, two: { kind: "vllm", models: ["m"] } },
+      yaml: ({ two }) => policy({ one: engine.url, two }),
+    });
+    onTestFinished(() => pool.close());
+    const stream = await pool.post(chat, hi({ stream: true }));
     expect(stream.headers.get("x-signalbox-backend")).toBe("one");
     const { told, exit } = backends(pool, ["drain", "one"]);
     await until(() => told.out !== "", 20_000, "the command has told something");
     expect(told.out).toBe("one: draining, 1 under way\n");
     expect(await answeredBy(pool, { max_tokens: 1 })).toMatchObject({ status: 200, by: "two" });
     expect(await statusOf(pool, "one")).toMatchObject({ override: "drain", in_flight: 1, breaker: "closed" });
+    finish();
     expect(await stream.text()).toMatch(/data: \[DONE\]\n\n$/);
     expect(await exit).toBe(0);
     expect(told).toEqual({ out: "one: draining, 1 under way\none: drained\n", err: "" });
@@ -184,6 +200,8 @@ test("`backends list` and `status` show what is set, for each model", async () =
   expect(head).toMatch(/^BACKEND +BY HAND +HEALTH +IN FLIGHT +MODEL +BREAKER +NOT TRIED FOR$/);
   expect(rows[0]).toMatch(/^one +- +ready +0 +m +closed +-$/);
   expect(rows[1]).toMatch(/^two +drain +ready +0 +m +closed +draining$/);
+  const status = (await (await fetch(`${pool.adminUrl}/status`)).json()) as Status;
+  expect(statusTable(status)).toMatch(/^two +vllm +ready +drain by hand, closed +0 /m);
 });
 
 test.each([

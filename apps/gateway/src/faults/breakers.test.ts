@@ -1,6 +1,8 @@
 import type { RawExchange } from "@signalbox/simulator";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { statusTable } from "../cli/status.ts";
 import { startTestGateway, type TestGateway } from "../end-to-end/test-gateway.ts";
+import type { Status } from "../routes/status.ts";
 import { until } from "./fault-pool.ts";
 import { startRawUpstream } from "./raw-upstream.ts";
 
@@ -83,7 +85,7 @@ describe("two models on one backend, of which one fails", () => {
         'signalbox_breaker_transitions_total{backend="host",model="engine/sick",to="open"} 1\n',
       );
       expect(metrics).not.toContain('transitions_total{backend="host",model="engine/fit"');
-      const status = (await (await fetch(`${gateway.adminUrl}/status`)).json()) as { backends: unknown[] };
+      const status = (await (await fetch(`${gateway.adminUrl}/status`)).json()) as Status;
       expect(status.backends[0]).toMatchObject({
         breaker: "open",
         override: null,
@@ -92,6 +94,7 @@ describe("two models on one backend, of which one fails", () => {
           { model: "engine/sick", breaker: "open", unfit: "breaker_open", cooling_down_seconds: 0 },
         ],
       });
+      expect(statusTable(status)).toMatch(/^host +openai +ready +engine\/fit closed; engine\/sick open +0 /m);
       expect((await ask(gateway, "sick")).message).toContain("host (breaker_open)");
     },
   );
@@ -109,6 +112,25 @@ describe("two models on one backend, of which one fails", () => {
     expect(upstream.requests.filter((request) => request.includes("engine/sick"))).toHaveLength(1);
     expect(breakersOf(gateway)).toEqual({ "engine/fit": "closed", "engine/sick": "closed" });
   });
+});
+
+test("what a kind of backend does not offer is the request's matter: no breaker moves, and chat is served", async () => {
+  const gateway = await startTestGateway({
+    engines: { phi: { kind: "foundry_local", models: ["phi"] } },
+    yaml: ({ phi }) => `
+backends: { phi: { kind: foundry_local, url: "${phi}" } }
+models: { phi: { on: [{ backend: phi }] } }
+`,
+  });
+  onTestFinished(() => gateway.close());
+  for (let round = 0; round < 5; round++) {
+    const answer = await gateway.post("/v1/completions", { model: "phi", prompt: "hi" });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ error: { code: "capability_not_supported" } });
+  }
+  expect(await gateway.metrics()).not.toMatch(/signalbox_breaker_transitions_total\{/);
+  const chat = { model: "phi", messages: [{ role: "user", content: "hi" }] };
+  expect((await gateway.post("/v1/chat/completions", chat)).status).toBe(200);
 });
 
 describe("an outage of the host", () => {

@@ -1,5 +1,5 @@
 import { type CallWatch, type DialectName, Normaliser, type RawChoice, readTools } from "@signalbox/adapter";
-import { GatewayError } from "@signalbox/protocol";
+import { type Endpoint, GatewayError } from "@signalbox/protocol";
 import {
   AllAttemptsFailed,
   type AttemptEffects,
@@ -14,6 +14,7 @@ import {
   type Permit,
   type Rival,
 } from "@signalbox/router";
+import type { BackendRuntime } from "../runtime/backend-runtime.ts";
 import type { Serving } from "../runtime/serving.ts";
 import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
 import { AttemptCalls } from "./call-watch.ts";
@@ -148,10 +149,9 @@ export class Attempts implements AttemptEffects<OpenReply> {
     const backend = this.#serving.backends.get(candidate.deployment.backend)!;
     const { kind, transport, config } = backend;
     const path = kind.paths[request.endpoint];
-    if (transport === undefined || path === undefined) {
-      const what =
-        transport === undefined ? "its address is not known yet" : `${kind.title} has no ${request.endpoint}`;
-      throw new AttemptFailure({ how: "fault", fault: "connect" }, `${backend.name}: ${what}`);
+    if (path === undefined) throw noEndpoint(backend, request.endpoint);
+    if (transport === undefined) {
+      throw new AttemptFailure({ how: "fault", fault: "connect" }, `${backend.name}: its address is not known yet`);
     }
     const upstreamModel = backend.nameOf(candidate.deployment.model);
     const { firstTokenMs, idleMs, coldStartMs } = config.timeouts;
@@ -253,4 +253,11 @@ function sleep(ms: number, cancellation: Cancellation): Promise<void> {
     const timer = setTimeout(done, ms);
     cancellation.listen(done);
   });
+}
+
+/** As an engine says it that was started without what the request needs: nothing is wrong with the backend. */
+function noEndpoint({ name, kind }: BackendRuntime, endpoint: Endpoint): AttemptFailure {
+  const message = `${name}: ${kind.title} has no ${endpoint}`;
+  const error = { status: 501, meaning: "model_missing", message, retryAfterMs: undefined, body: undefined } as const;
+  return new AttemptFailure({ how: "refused", error }, message);
 }
