@@ -10,7 +10,7 @@ backends:
 models:
   large: { on: [{ backend: primary, model: big }], fallback: [small] }
   small: { on: [{ backend: fallback, model: tiny }] }
-defaults: { retry_budget: ${budget}, probe: { interval: 60s, timeout: 500ms } }
+defaults: { retry_budget: ${budget}, probe: { interval: 60s, timeout: 20s } }
 `;
 
 test("S6 a storm of reloads does not fill the retry budget again", async () => {
@@ -18,14 +18,13 @@ test("S6 a storm of reloads does not fill the retry budget again", async () => {
   const { primary, fallback } = pool;
   for (const engine of [primary, fallback]) engine.fault({ kind: "status", status: 429, retry_after: 0 });
   const started = performance.now();
-  let requests = 0;
+  let retries = 0;
   for (let reload = 0; reload < 20; reload++) {
     await pool.gateway.apply(policy(primary.url, fallback.url, "0%"));
-    await Promise.all(Array.from({ length: 12 }, () => pool.chat(true)));
-    requests += 12;
+    const answers = await Promise.all(Array.from({ length: 12 }, () => pool.chat(true)));
+    for (const { headers } of answers) retries += Number(headers["x-signalbox-attempts"] ?? 1) - 1;
   }
   const seconds = (performance.now() - started) / 1000;
-  const retries = pool.seen("primary").length + pool.seen("fallback").length - requests;
   expect(retries).toBeGreaterThanOrEqual(10);
   expect(retries).toBeLessThanOrEqual(10 * (seconds + 1));
 });
