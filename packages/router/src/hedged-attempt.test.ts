@@ -51,6 +51,8 @@ describe("an attempt that shows nothing for too long", () => {
   test("has none beside it when it commits in time, and none when it fails in time", async () => {
     const inTime = rig({ ...two, steps: { a: ["hello"], b: ["no"] }, takes: { a: 99 } });
     await expect(inTime.run()).resolves.toMatchObject({ reply: "hello", attempts: 1 });
+    expect(inTime.timers()).toBe(0);
+    expect(inTime.rivals).toEqual(["a"]);
     expect(inTime.tried).toEqual(["a"]);
     const failing = rig({ ...two, steps: { a: [connect], b: ["hello"] }, takes: { a: 99 } });
     const opened = await failing.run();
@@ -158,9 +160,10 @@ describe("when one of two fails", () => {
   });
 
   test("a second one that was dropped is not asked again", async () => {
-    const { run, tried } = rig({ ...two, steps: { a: [connect], b: [reset] }, takes: { a: 500 } });
+    const { run, tried, slept } = rig({ ...two, steps: { a: [connect], b: [reset] }, takes: { a: 500 } });
     expect(await errorOf(run({ attempts: 4 }))).toMatchObject({ code: "backends_unavailable" });
     expect(tried).toEqual(["a", "b"]);
+    expect(slept).toEqual([]);
   });
 });
 
@@ -189,6 +192,19 @@ describe("what one of them says of the request holds for both", () => {
     expect(withdrawn).toEqual(["b"]);
   });
 
+  test("what comes after one that was given up is as if it had not been", async () => {
+    const { run, slept, ended } = rig({
+      models: { big: ["a", "b"], larger: ["c"] },
+      contexts: { big: 8192, larger: 32_768 },
+      hedge: { big: 100 },
+      steps: { a: [refused("context_length", 400)], b: ["no"], c: [reset, "hello"] },
+      takes: { a: 150, b: 500 },
+    });
+    await expect(run({ attempts: 4 })).resolves.toMatchObject({ reply: "hello", attempts: 4 });
+    expect(slept).toEqual([]);
+    expect(ended.at(-1)).toEqual({ backend: "c", outcome: { kind: "client_gone" } });
+  });
+
   test("too long for a fallback says nothing about the model before it", async () => {
     const { run, withdrawn } = rig({
       models: { big: ["a"], small: ["b"] },
@@ -198,6 +214,22 @@ describe("what one of them says of the request holds for both", () => {
     });
     await expect(run()).resolves.toMatchObject({ reply: "hello", model: { name: "big" } });
     expect(withdrawn).toEqual([]);
+  });
+
+  test("nor about its other backends, which are asked when it fails", async () => {
+    const { run, tried, states, at } = rig({
+      models: { big: ["a", "b"], small: ["c"] },
+      hedge: { big: 100 },
+      steps: { a: [connect], b: ["hello"], c: [refused("context_length", 400)] },
+      takes: { a: 500 },
+      maxConcurrent: 1,
+    });
+    at(50, () => {
+      const permit = states.get("b")!.begin(50)!;
+      at(300, () => permit.end({ kind: "ok" }));
+    });
+    await expect(run({ attempts: 4 })).resolves.toMatchObject({ reply: "hello", attempts: 3 });
+    expect(tried).toEqual(["a", "c", "b"]);
   });
 
   test("a reply that is to be asked of another model ends the second attempt on the same one", async () => {
@@ -276,8 +308,7 @@ describe("who is asked beside a late one", () => {
       why: "would be a trial of whether it is back",
       spoil: (s: ReturnType<typeof rig>) => {
         for (let i = 0; i < 3; i++) s.states.get("b")!.begin(0)!.end({ kind: "failed", cause: "connect" });
-        s.pass(2000);
-        expect(s.states.get("b")!.breaker).toBe("half_open");
+        s.at(2500, () => expect(s.states.get("b")!.breaker).toBe("half_open"));
       },
     },
     {
@@ -288,15 +319,23 @@ describe("who is asked beside a late one", () => {
   ])("nobody who $why", async ({ spoil }) => {
     const pool = rig({
       models: { big: ["a", "b"] },
-      hedge: { big: 100 },
+      hedge: { big: 3000 },
       steps: { a: ["hello"], b: ["no"] },
-      takes: { a: 500 },
+      takes: { a: 5000 },
       maxConcurrent: 1,
     });
-    spoil(pool);
+    pool.at(50, () => spoil(pool));
     await expect(pool.run()).resolves.toMatchObject({ reply: "hello", attempts: 1 });
     expect(pool.tried).toEqual(["a"]);
     expect(pool.asked.retries).toBe(0);
+  });
+
+  test("nobody whose slot went away meanwhile, and the retry is given back", async () => {
+    const { run, tried, states, asked } = rig({ ...two, steps: { a: ["hello"], b: ["no"] }, takes: { a: 500 } });
+    states.get("b")!.begin = () => undefined;
+    await expect(run()).resolves.toMatchObject({ reply: "hello", attempts: 1 });
+    expect(tried).toEqual(["a"]);
+    expect(asked).toEqual({ retries: 1, givenBack: 1 });
   });
 
   test("not the backend of the late one under another name", async () => {
@@ -321,9 +360,10 @@ describe("who is not hedged", () => {
   const late = { ...two, steps: { a: ["hello"], b: ["no"] }, takes: { a: 500 } };
 
   test("a model without it", async () => {
-    const { run, tried } = rig({ ...late, hedge: { other: 100 } });
+    const { run, tried, rivals } = rig({ ...late, hedge: { other: 100 } });
     await expect(run()).resolves.toMatchObject({ reply: "hello", attempts: 1 });
     expect(tried).toEqual(["a"]);
+    expect(rivals).toEqual([]);
   });
 
   test("an attempt that finds out whether a backend is back", async () => {

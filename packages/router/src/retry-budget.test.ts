@@ -60,6 +60,13 @@ test("a clock that stands still or jumps far ahead does no harm", () => {
   expect(takeAll()).toBe(10);
 });
 
+test("what was earned long ago is worth nothing", () => {
+  const { budget, clock, takeAll } = setUp({ floorPerSecond: 0 });
+  for (let request = 0; request < 100; request++) budget.request();
+  clock.now += 11_000;
+  expect(takeAll()).toBe(0);
+});
+
 test("counts by the second: what a second held is forgotten when it is ten seconds old", () => {
   const { budget, clock, takeAll } = setUp({ floorPerSecond: 0, ratio: 0.5 });
   for (let second = 0; second < 10; second++) {

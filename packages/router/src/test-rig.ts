@@ -20,6 +20,8 @@ interface Rig {
   readonly tried: string[];
   /** Backends whose attempts were given up. */
   readonly withdrawn: string[];
+  /** Backends whose attempts could be given up. */
+  readonly rivals: string[];
   readonly slept: number[];
   readonly ended: { backend: string; outcome: Outcome }[];
   /** How often the retry budget was asked, and how often it got a retry back. */
@@ -29,6 +31,8 @@ interface Rig {
   /** Lets time pass. */
   pass(ms: number): void;
   now(): number;
+  /** Timers that are still to ring. */
+  timers(): number;
   run(plan?: Partial<AttemptPlan>): Promise<Opened<string>>;
 }
 
@@ -60,6 +64,10 @@ class TestClock {
     const timer = { at: this.now + ms, ring };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
+  }
+
+  get pending(): number {
+    return this.#timers.size;
   }
 
   /** Lets time pass until the promise is settled. */
@@ -97,6 +105,7 @@ export function rig(options: RigOptions): Rig {
   let granted = retries;
   const tried: string[] = [];
   const withdrawn: string[] = [];
+  const rivals: string[] = [];
   const slept: number[] = [];
   const ended: Rig["ended"] = [];
   const states = new Map<string, DeploymentState>();
@@ -114,7 +123,7 @@ export function rig(options: RigOptions): Rig {
   const counts = new Map<string, number>();
   const asked = { retries: 0, givenBack: 0 };
 
-  function openRival({ backend: { name } }: Candidate, _model: Model, permit: Pick<Permit, "alive">): Rival<string> {
+  function begin({ backend: { name } }: Candidate, _model: Model, permit: Pick<Permit, "alive">): Rival<string> {
     tried.push(name);
     const count = counts.get(name) ?? 0;
     counts.set(name, count + 1);
@@ -145,8 +154,11 @@ export function rig(options: RigOptions): Rig {
     },
     startTimer: (ms, ring) => clock.start(ms, ring),
     choose: (model): Choice => candidatesFor(model, byId, clock.now),
-    open: (...from) => openRival(...from).reply,
-    openRival,
+    open: (...from) => begin(...from).reply,
+    openRival: (...from) => {
+      rivals.push(from[0].backend.name);
+      return begin(...from);
+    },
     hedgeAfterMs: ({ name }) => hedge[name],
     takeRetry: () => {
       asked.retries++;
@@ -164,6 +176,7 @@ export function rig(options: RigOptions): Rig {
     states,
     tried,
     withdrawn,
+    rivals,
     slept,
     ended,
     asked,
@@ -172,6 +185,7 @@ export function rig(options: RigOptions): Rig {
       clock.now += ms;
     },
     now: () => clock.now,
+    timers: () => clock.pending,
     run: (plan = {}) =>
       clock.run(attemptLoop({ chain, attempts: 3, signal: new AbortController().signal, ...plan }, effects)),
   };

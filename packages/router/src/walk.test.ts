@@ -103,6 +103,18 @@ describe("when nobody was tried, the client is told why, and when to come again"
     expect(error.message).toBe("no backend has room now: a (cooling_down)");
   });
 
+  test("one of them is back, and full for now", async () => {
+    const { run, states, pass, now } = rig({ models: { big: ["a"] }, steps: { a: ["no"] }, maxConcurrent: 16 });
+    const state = states.get("a")!;
+    for (let i = 0; i < 3; i++) state.begin(0)!.end({ kind: "failed", cause: "connect" });
+    pass(2000);
+    state.begin(now())!.end({ kind: "ok" });
+    while (state.begin(now()) !== undefined);
+    const error = await errorOf(run());
+    expect(error.code).toBe("backends_overloaded");
+    expect(error.message).toBe("no backend has room now: a (recovering)");
+  });
+
   test("a model has no backend", async () => {
     const { run } = rig({ models: { big: [] }, steps: {} });
     expect((await errorOf(run())).message).toBe("no backend is available: none configured");
@@ -221,8 +233,15 @@ describe("the retry budget", () => {
     expect(one.asked).toEqual({ retries: 0, givenBack: 0 });
   });
 
-  test("is asked once for what it refuses", async () => {
-    const { run, asked, tried } = rig({ models: { big: ["a"] }, steps: { a: [reset] }, retries: 0 });
+  test.each([
+    { what: "a dropped connection", end: reset },
+    { what: "a failure", end: connect },
+  ])("is asked once after $what when it refuses", async ({ end }) => {
+    const { run, asked, tried } = rig({
+      models: { big: ["a", "b", "c"] },
+      steps: { a: [end], b: ["no"], c: ["no"] },
+      retries: 0,
+    });
     await errorOf(run());
     expect(tried).toEqual(["a"]);
     expect(asked).toEqual({ retries: 1, givenBack: 0 });
@@ -239,6 +258,33 @@ describe("the retry budget", () => {
     expect(asked).toEqual({ retries: 2, givenBack: 1 });
     expect(records).toMatchObject([{ outcome: "skipped", cause: "breaker_open" }]);
     expect(error.message).toBe("no backend is available: a (breaker_open)");
+  });
+});
+
+describe("a slot that went away between the look and the attempt", () => {
+  test("is a full backend, and the next one is the first attempt", async () => {
+    const { run, states, asked } = rig({
+      models: { big: ["a", "b", "c"] },
+      steps: { a: ["no"], b: [connect], c: ["hello"] },
+    });
+    states.get("a")!.begin = () => undefined;
+    const { records } = await run();
+    expect(records).toMatchObject([
+      { backend: "a", outcome: "skipped", cause: "full" },
+      { backend: "b", outcome: "failed" },
+      { backend: "c", outcome: "ok" },
+    ]);
+    expect(asked).toEqual({ retries: 1, givenBack: 0 });
+  });
+
+  test("leaves its retry to the next one", async () => {
+    const { run, states, asked } = rig({
+      models: { big: ["a", "b", "c"] },
+      steps: { a: [connect], b: ["no"], c: ["hello"] },
+    });
+    states.get("b")!.begin = () => undefined;
+    await expect(run()).resolves.toMatchObject({ reply: "hello", attempts: 2 });
+    expect(asked).toEqual({ retries: 1, givenBack: 0 });
   });
 });
 

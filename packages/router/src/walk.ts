@@ -42,6 +42,7 @@ const SAME_BACKEND_JITTER_MS = { least: 50, most: 250 };
 
 /** Says nothing about the backend. */
 const NO_EVIDENCE: Outcome = { kind: "client_gone" };
+const NOBODY: readonly Deployment[] = [];
 const WITHDRAWN: Outcome = { kind: "cancelled" };
 
 /**
@@ -87,8 +88,8 @@ export class Walk {
   #underWay = 0;
   /** The retry budget has already granted the next attempt. */
   #granted = false;
-  /** Deployments that were asked beside another: they had their turn. Undefined = none. */
-  #hedged: Deployment[] | undefined;
+  /** Deployments that were asked beside another: they had their turn. */
+  #hedged: readonly Deployment[] = NOBODY;
 
   constructor(plan: AttemptPlan, effects: WalkEffects) {
     this.#plan = plan;
@@ -103,7 +104,7 @@ export class Walk {
       if (turn !== undefined) return turn;
       this.#pass();
     }
-    if (this.#granted) this.#effects.giveBackRetry();
+    this.#giveBack();
     return undefined;
   }
 
@@ -127,7 +128,7 @@ export class Walk {
     const { candidate, model } = found;
     const turn = this.#take(candidate, model, now, late.model.name);
     if (turn === undefined) return undefined;
-    this.#hedged = [...(this.#hedged ?? []), candidate.deployment];
+    this.#hedged = [...this.#hedged, candidate.deployment];
     this.#candidates = this.#unhedged(this.#candidates);
     return turn;
   }
@@ -147,6 +148,7 @@ export class Walk {
 
   /** The first content of an attempt is in hand: the walk is at its end, and the turn's permit is the caller's to end. */
   commit(turn: Turn): void {
+    this.#giveBack();
     this.#record(turn, { kind: "ok" });
   }
 
@@ -227,7 +229,7 @@ export class Walk {
   }
 
   #isLargeEnough({ context }: Model): boolean {
-    return this.#minContext === undefined || (context !== undefined && context > this.#minContext);
+    return this.#minContext === undefined || (context ?? 0) > this.#minContext;
   }
 
   /** Takes the slot of a candidate; undefined = it may not be tried now, or nobody may. */
@@ -281,8 +283,8 @@ export class Walk {
 
   /** Without those that had their turn beside another. */
   #unhedged(candidates: readonly Candidate[]): readonly Candidate[] {
-    const hedged = this.#hedged;
-    return hedged === undefined ? candidates : candidates.filter(({ deployment }) => !hedged.includes(deployment));
+    if (this.#hedged === NOBODY) return candidates;
+    return candidates.filter(({ deployment }) => !this.#hedged.includes(deployment));
   }
 
   /** On to the next candidate of the model. */
@@ -331,6 +333,10 @@ export class Walk {
     const granted = this.#granted || this.#effects.takeRetry();
     this.#granted = false;
     return granted;
+  }
+
+  #giveBack(): void {
+    if (this.#granted) this.#effects.giveBackRetry();
   }
 
   #skip(backend: string, model: Model, why: Unfit): void {
