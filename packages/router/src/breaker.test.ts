@@ -95,6 +95,19 @@ describe("opening", () => {
     }
     expect(breaker.state).toBe("closed");
   });
+
+  test("one whose deadline passes before any token came is a failure, and so is a stall after tokens", () => {
+    const silent = setUp();
+    for (let round = 0; round < 3; round++) silent.attempt({ kind: "failed", cause: "total" });
+    expect(silent.breaker.state).toBe("open");
+    const { breaker, begin, end, clock } = setUp();
+    for (let round = 0; round < 3; round++) {
+      const ticket = begin();
+      breaker.alive(ticket!, clock.now);
+      end(ticket, { kind: "failed", cause: "stall" });
+    }
+    expect(breaker.state).toBe("open");
+  });
 });
 
 describe("half-open", () => {
@@ -144,6 +157,55 @@ describe("half-open", () => {
     expect(begin()).toBeDefined();
     end(probe, ok);
     expect(breaker.state).toBe("closed");
+  });
+
+  test("a probe that hangs is found by whoever asks first: for the wait, or for a place", () => {
+    const waiting = setUp();
+    waiting.open();
+    waiting.clock.now += 1000;
+    waiting.begin();
+    waiting.clock.now += breakerDefaults.probeDeadlineMs;
+    expect(waiting.breaker.retryInMs(waiting.clock.now)).toBe(2000);
+    const { begin, open, clock, moves } = setUp();
+    open();
+    clock.now += 1000;
+    begin();
+    clock.now += breakerDefaults.probeDeadlineMs - 1;
+    expect(begin()).toBeUndefined();
+    expect(moves.at(-1)).toBe("open>half_open");
+    clock.now += 1;
+    expect(begin()).toBeUndefined();
+    expect(moves.at(-1)).toBe("half_open>open");
+    clock.now += 1999;
+    expect(begin()).toBeUndefined();
+    clock.now += 1;
+    expect(begin()).toBeDefined();
+  });
+
+  test("while a probe runs the first wait is the best guess", () => {
+    const { breaker, begin, open, clock } = setUp();
+    open();
+    clock.now += 1000;
+    begin();
+    expect(breaker.retryInMs(clock.now)).toBe(1000);
+  });
+
+  test("what began before the outage frees no place when it ends beside the probe", () => {
+    const { begin, end, open, clock } = setUp();
+    const old = [begin(), begin()];
+    open();
+    clock.now += 1000;
+    begin();
+    end(old[0], gone);
+    end(old[1], ok);
+    expect(begin()).toBeUndefined();
+  });
+
+  test("nothing is forced unless it is asked for", () => {
+    const { breaker, open, clock } = setUp();
+    open();
+    expect(breaker.begin(clock.now)).toBeUndefined();
+    expect(breaker.admits(clock.now)).toBe(false);
   });
 
   test("a probe that delivers may take as long as it likes", () => {
@@ -249,6 +311,36 @@ describe("slow start", () => {
     expect(breaker.retryInMs(clock.now)).toBe(2000);
   });
 
+  test("a second failure in a row begins its step anew: successes before it do not count", () => {
+    const { begin, end, open, clock, attempt, admitted } = setUp();
+    open();
+    clock.now += 1000;
+    end(begin(), ok);
+    expect([admitted(ok), admitted(ok)]).toEqual([2, 4]);
+    for (const outcome of [ok, ok, ok, failed, failed, ok, ok, ok]) attempt(outcome);
+    expect(admitted(gone)).toBe(4);
+    attempt(ok);
+    expect(admitted(gone)).toBe(8);
+  });
+
+  test("a second failure in a row begins its step anew: the time before it does not count", () => {
+    const { breaker, begin, end, open, clock, attempt } = setUp();
+    open();
+    clock.now += 1000;
+    end(begin(), ok);
+    clock.now += breakerDefaults.rampStepMs - 1;
+    attempt(failed);
+    attempt(failed);
+    begin();
+    clock.now += breakerDefaults.rampStepMs - 1;
+    expect(breaker.refuses(clock.now)).toBe("recovering");
+    clock.now += 1;
+    expect(breaker.refuses(clock.now)).toBeUndefined();
+    begin();
+    clock.now += breakerDefaults.rampStepMs - 1;
+    expect(breaker.refuses(clock.now)).toBe("recovering");
+  });
+
   test("after a full recovery the first wait is short again", () => {
     const { breaker, begin, end, open, clock, admitted } = setUp({ maxConcurrent: 4 });
     open();
@@ -257,6 +349,60 @@ describe("slow start", () => {
     admitted(ok);
     open();
     expect(breaker.retryInMs(clock.now)).toBe(1000);
+  });
+
+  test("a probe that was given up, and ends after the recovery, frees no place", () => {
+    const { begin, end, open, clock, admitted } = setUp();
+    open();
+    clock.now += 1000;
+    const hung = begin();
+    clock.now += breakerDefaults.probeDeadlineMs;
+    begin();
+    clock.now += 2000;
+    end(begin(), ok);
+    end(hung, gone);
+    expect(admitted(ok)).toBe(2);
+  });
+
+  test("a probe that was given up, and succeeds after the recovery, is no step of the slow start", () => {
+    const { begin, end, open, clock, attempt, admitted } = setUp();
+    open();
+    clock.now += 1000;
+    const hung = begin();
+    clock.now += breakerDefaults.probeDeadlineMs;
+    begin();
+    clock.now += 2000;
+    end(begin(), ok);
+    end(hung, ok);
+    attempt(ok);
+    expect(admitted(gone)).toBe(2);
+  });
+
+  test("the probe that ended the outage is not counted in the window", () => {
+    const { breaker, begin, end, open, clock, attempt } = setUp();
+    open();
+    clock.now += 1000;
+    end(begin(), ok);
+    for (let round = 0; round < 4; round++) for (const outcome of [failed, ok]) attempt(outcome);
+    attempt(failed);
+    expect(breaker.state).toBe("closed");
+    attempt(ok);
+    attempt(failed);
+    expect(breaker.state).toBe("open");
+  });
+
+  test("attempts of an earlier slow start free no place in a later one", () => {
+    const { begin, end, open, clock, admitted } = setUp();
+    open();
+    clock.now += 1000;
+    end(begin(), ok);
+    expect([admitted(ok), admitted(ok)]).toEqual([2, 4]);
+    const old = begin();
+    open();
+    clock.now += 2000;
+    end(begin(), ok);
+    end(old, gone);
+    expect(admitted(ok)).toBe(2);
   });
 
   test("attempts from before the outage do not take its places", () => {
@@ -308,6 +454,15 @@ describe("by hand", () => {
       breaker.hasten(clock.now);
       expect(begin()).toBeDefined();
     }
+  });
+
+  test("what began before an earlier outage cannot close a tripped breaker", () => {
+    const { breaker, begin, end, open } = setUp();
+    const old = begin();
+    open();
+    breaker.trip();
+    end(old, ok);
+    expect(breaker.state).toBe("open");
   });
 
   test("tripping gives the forced try back", () => {
