@@ -106,7 +106,7 @@ function checkClient(
   answer: ChatAnswer,
   expected: ClientExpectation,
   mode: Mode,
-  { profile, noiseMs }: Stage,
+  stage: Stage,
   pool: Pool,
 ): void {
   const { status, end, from, code, attempts, json, hides, headers = {} } = expected;
@@ -131,6 +131,7 @@ function checkClient(
   if (json !== undefined) checks.is("client", "the body", JSON.parse(answer.text), json);
   if (hides !== undefined) checks.that("client", `the body shows ${hides}`, !hides.test(answer.text));
   const { after = 0, within = WITHIN_MS } = expected;
+  const { profile, noiseMs } = stage;
   const least = profile.ms(after) - TIMER_MS;
   checks.within("client", "the end in ms", answer.ms, least, profile.ms(after) + within + noiseMs);
 }

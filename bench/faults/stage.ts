@@ -4,6 +4,7 @@ import { checkTruth } from "./check-truth.ts";
 import type { Checks } from "./checks.ts";
 import { type GatewayOptions, type GatewayProcess, startGatewayProcess } from "./gateway-process.ts";
 import type { Labels, Scrape } from "./metrics.ts";
+import { ownLagSince, watchOwnLag } from "./own-lag.ts";
 import { type Pool, type PoolShape, startPool } from "./pool.ts";
 import type { Profile } from "./profile.ts";
 import { type Answer, type Ask, ask, type Reading, readAnswer } from "./wire-client.ts";
@@ -43,8 +44,8 @@ export interface Stage {
   /** How much a metric has grown since the stage stood (a gauge: since then, too). */
   grown(name: string, labels?: Labels): Promise<number>;
   /**
-   * What the slowest of some requests took to which nothing happened, just before, at most 500 ms: a machine that is busy with
-   * other work makes everything later by about that.
+   * How wrong a measured time may be, at most 500 ms: what the slowest of some requests took to which nothing happened, just before,
+   * and how late this process itself has been since the stage stood. A busy machine makes everything later by about that.
    */
   readonly noiseMs: number;
   /** What the metrics were when the stage stood. */
@@ -80,6 +81,7 @@ export async function startStage(
   random: () => number,
   checks: Checks,
 ): Promise<Stage> {
+  watchOwnLag();
   const pools = await Promise.all((shape.pools ?? [{}]).map((pool, index) => startPool(pool, index, random)));
   const warm = await startSimulator({ kind: "openai", models: ["warm"] });
   const closeEngines = async (): Promise<void> => {
@@ -94,9 +96,10 @@ export async function startStage(
   }
   const { url } = gateway;
   if (shape.probed !== false) await untilReady(gateway);
-  const noiseMs = shape.config?.teams === undefined ? await warmUp(url) : 0;
+  const plainMs = shape.config?.teams === undefined ? await warmUp(url) : 0;
   const before = await gateway.scrape();
   gateway.forgetLag();
+  const stoodAt = performance.now();
   return {
     profile,
     random,
@@ -109,7 +112,9 @@ export async function startStage(
       checkTruth(checks, reading, says === undefined ? Object.values(pool.words) : [says]);
       return reading;
     },
-    noiseMs,
+    get noiseMs() {
+      return Math.min(500, plainMs + ownLagSince(stoodAt));
+    },
     before,
     grown: async (name, labels) => (await gateway.scrape()).sum(name, labels) - before.sum(name, labels),
     async close() {
@@ -123,7 +128,7 @@ export async function startStage(
 async function warmUp(url: string): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < 12; i++) times.push((await ask(url, { body: chatBody("warm", i % 2 === 0) })).ms);
-  return Math.min(500, Math.max(...times.slice(6)));
+  return Math.max(...times.slice(6));
 }
 
 function configOf(

@@ -69,6 +69,11 @@ const restartedAfterRefusal = {
   metrics: [...goesOn("cut", "restart").metrics, continuationRefused],
 };
 const told = breaksOff("cut", { hides: /continue_final_message/, more: [continuationRefused] });
+const anotherText = ["stream_recoveries_total", { model: "large", how: "restart", outcome: "mismatched" }, 1] as const;
+const toldAfterAnotherText = {
+  ...breaksOff("cut", { more: [anotherText] }),
+  engines: { primary: 1, fallback: 1 },
+};
 const toldAfterRefusal = { ...told, engines: { primary: 1, fallback: 1 } };
 
 /** F23 to F39: what happens to a stream after its first content has left for the client. */
@@ -203,7 +208,7 @@ export const brokenStreams: readonly Scenario[] = [
   },
   {
     id: "F29",
-    title: "the fallback refuses to go on from a begun answer -> a clean restart or the error; its 400 never shows",
+    title: "the replica refuses to go on, or says something else -> a clean restart or the error; its 400 never shows",
     cases: [
       {
         what: "restarts allowed",
@@ -212,6 +217,13 @@ export const brokenStreams: readonly Scenario[] = [
         pool: { replicas: true, settings: { ...replicas.settings, ...again.settings } },
         modes: stream,
         expect: restartedAfterRefusal,
+      },
+      {
+        what: "another text",
+        fault: { kind: "cut" },
+        pool: { ...again, fallback: { script: [{ reply: { text: "something else" } }] } },
+        modes: stream,
+        expect: toldAfterAnotherText,
       },
       {
         what: "no restarts",
