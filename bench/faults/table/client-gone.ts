@@ -100,7 +100,8 @@ async function playLeaving(phase: Phase, mode: Mode, stage: Stage, pool: Pool, c
   const isOver = await comesTrue(() => own.every(({ endedAt, abortedAt }) => endedAt ?? abortedAt), PATIENCE_MS);
   checks.that("engines", `a connection is open ${PATIENCE_MS} ms after its client left`, isOver);
   for (const { abortedAt } of own) {
-    if (abortedAt !== undefined) checks.within("engines", "ms until it was let go", abortedAt - left, -5, LET_GO_MS);
+    if (abortedAt !== undefined)
+      checks.within("engines", "ms until it was let go", abortedAt - left, -5, LET_GO_MS + stage.noiseMs);
   }
   const gone = (): number => goneLines(stage, pool).length;
   checks.that("log", "the request is not put down as left", await comesTrue(() => gone() === 1, PATIENCE_MS));
