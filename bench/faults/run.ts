@@ -40,7 +40,7 @@ export interface RunOptions {
 const CPU_WINDOW_MS = 10_000;
 const LIMIT_SECONDS = 120;
 /** A fast scenario still has processes to start. */
-const LEAST_LIMIT_MS = 40_000;
+const LEAST_LIMIT_MS = 60_000;
 
 /** A scheduler with nothing to do yet. */
 export function createScheduler({ profile, seed, beside = 5 }: RunOptions): Scheduler {

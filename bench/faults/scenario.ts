@@ -77,7 +77,7 @@ export interface ClientExpectation {
   readonly hides?: RegExp;
   /** The end comes no earlier than this after the request; milliseconds of the real profile. */
   readonly after?: number;
-  /** ... and at most so much later, in milliseconds of any profile, not counting the stage's noise; 900 unless given. */
+  /** ... and at most so much later, in milliseconds of any profile, not counting the stage's noise; 3,000 unless given. */
   readonly within?: number;
   readonly headers?: Labels;
 }
