@@ -5,6 +5,7 @@ import { falseSuccesses } from "./false-successes.ts";
 import { junkNames } from "./junk-names.ts";
 import { keyTiming } from "./key-timing.ts";
 import { lostTokens } from "./lost-tokens.ts";
+import { logVolume } from "./log-volume.ts";
 import { malformedHttp } from "./malformed-http.ts";
 import type { Measure } from "./measure.ts";
 import { memoryOverTime } from "./memory-over-time.ts";
@@ -14,6 +15,7 @@ import { rollingRestart } from "./rolling-restart.ts";
 import { routes } from "./routes.ts";
 import { slowReaders } from "./slow-readers.ts";
 import { ssrf } from "./ssrf.ts";
+import { cpuAfterwards, eventLoopLag } from "./under-faults.ts";
 
 /** Every measure by its number in the scoreboard; one file each. */
 export const measures = {
@@ -24,8 +26,11 @@ export const measures = {
   S11: breakerMoves,
   S12: memoryOverTime,
   S14: slowReaders,
+  S15: eventLoopLag,
+  S16: cpuAfterwards,
   S17: rollingRestart,
   S19: junkNames,
+  S20: logVolume,
   S21: routes,
   S22: ssrf,
   S24: malformedHttp,
