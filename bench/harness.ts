@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Contender, type RunningContender, startIn } from "./contenders.ts";
 import type { LoadJob, LoadResult } from "./load.ts";
-import { accepts, cpuMicroseconds, freePort, start, waitFor, whyNotPinned } from "./processes.ts";
+import { accepts, cpuMicroseconds, freePort, start, stop, waitFor, whyNotPinned } from "./processes.ts";
 import { median, ratioOf, table } from "./rounds.ts";
 import type { Pace } from "./upstream.ts";
 
@@ -107,7 +107,8 @@ function printLogs(folder: string): void {
   }
 }
 
-async function startHarness(folder: string, awake: boolean): Promise<Harness> {
+/** Starts load generator and upstream; `stop` ends them, as the end of this process does. `folder` is the caller's. */
+export async function startHarness(folder: string, awake = false): Promise<Harness & { stop(): Promise<void> }> {
   const upstreamPort = await freePort();
   const upstream = startOther(awake ? awakeScript : "upstream.ts", String(upstreamPort));
   const generator = awake ? upstream : startOther("load.ts");
@@ -124,6 +125,9 @@ async function startHarness(folder: string, awake: boolean): Promise<Harness> {
       if (result.failure !== undefined) throw new Error(result.failure);
     },
     pace: (pace) => upstream.send(pace),
+    async stop() {
+      await Promise.all([stop(upstream), stop(generator)]);
+    },
   };
 }
 

@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { extraEvents } from "./answers.ts";
-import { barePipe, type Contender, nginx, type RunningContender, signalbox, startIn, teamKey } from "./contenders.ts";
+import { barePipe, type Contender, nginx, type RunningContender, signalbox, teamKey } from "./contenders.ts";
 import { cpuOf, type Harness, printFigures, readOptions, runBench, startContenders, writeJson } from "./harness.ts";
-import { residentBytes } from "./processes.ts";
+import { idleStreamKb } from "./idle-streams.ts";
 import { type Figures, interleave, median, ratioOf, table, verdict } from "./rounds.ts";
 import type { Pace } from "./upstream.ts";
 
@@ -35,22 +34,6 @@ async function measureEvents(harness: Harness, running: Running, pace: Pace, rou
   return figures;
 }
 
-/** Resident memory per idle stream in KiB, of a process that has just begun and is warm. */
-async function measureIdle(harness: Harness, contender: Contender): Promise<number> {
-  const { port, pid, stop } = await startIn(harness.folder, contender, harness.upstreamPort);
-  harness.pace(single);
-  await harness.load({ do: "streams", port, key: teamKey, streams: 100, tokens: 20 });
-  harness.pace({ ...single, silentAfter: 1 });
-  await sleep(500);
-  const before = residentBytes(pid);
-  await harness.load({ do: "hold", port, key: teamKey, streams: idleStreams });
-  await sleep(2_000);
-  const grown = residentBytes(pid) - before;
-  await harness.load({ do: "release" });
-  await stop();
-  return grown / 1024 / idleStreams;
-}
-
 async function measureAllIdle(
   harness: Harness,
   names: readonly Contender["name"][],
@@ -58,7 +41,7 @@ async function measureAllIdle(
   console.log(`${idleStreams} open streams that wait for their next token, KiB of resident memory each:`);
   const present = contenders.filter(({ name }) => names.includes(name));
   const figures = await interleave(options.quick ? 1 : 3, names, async (name) =>
-    measureIdle(harness, present.find((contender) => contender.name === name)!),
+    idleStreamKb(harness, present.find((contender) => contender.name === name)!, idleStreams),
   );
   const rows = present.map(({ name, title }) => [title, median(figures[name]).toFixed(1)]);
   console.log(`\n${table([["KiB per idle stream", "median"], ...rows])}\n`);

@@ -1,7 +1,9 @@
 import { breakerMoves } from "./breaker-moves.ts";
+import { breakerRecovery } from "./breaker-recovery.ts";
 import { clientGone } from "./client-gone.ts";
 import { extraAttempts } from "./extra-attempts.ts";
 import { falseSuccesses } from "./false-successes.ts";
+import { idleStreamCost } from "./idle-stream-cost.ts";
 import { junkNames } from "./junk-names.ts";
 import { keyTiming } from "./key-timing.ts";
 import { lostTokens } from "./lost-tokens.ts";
@@ -23,8 +25,10 @@ export const measures = {
   S4: lostTokens,
   S5: clientGone,
   S6: extraAttempts,
+  S10: breakerRecovery,
   S11: breakerMoves,
   S12: memoryOverTime,
+  S13: idleStreamCost,
   S14: slowReaders,
   S15: eventLoopLag,
   S16: cpuAfterwards,
