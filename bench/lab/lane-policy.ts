@@ -7,6 +7,6 @@ export function lanePolicy(url: string, lanes: number, defaults: object): Readon
   return {
     backends: Object.fromEntries(numbers.map((lane) => [`b${lane}`, { kind: "vllm", url }])),
     models: Object.fromEntries(numbers.map((lane) => [`m${lane}`, { on: [{ backend: `b${lane}`, model: "lab" }] }])),
-    defaults: { probe: { interval: "60s" }, ...defaults },
+    defaults: { probe: { interval: "1h" }, ...defaults },
   };
 }

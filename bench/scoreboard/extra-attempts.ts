@@ -35,7 +35,7 @@ const policy = ({ a, b, c }: EngineUrls, budget = "20%"): Readonly<Record<string
     },
     small: { on: [{ backend: "c", model: "lab" }] },
   },
-  defaults: { probe: { interval: "60s" }, retry_budget: budget },
+  defaults: { probe: { interval: "1h" }, retry_budget: budget },
 });
 
 interface Load {
@@ -54,7 +54,8 @@ export const extraAttempts: Measure = {
   async run({ size, say }) {
     const seconds = size === "full" ? 10 : 1;
     const found: Record<string, Load> = {};
-    for (const [name, { act, budget }] of Object.entries(outages)) {
+    const chosen = Object.entries(outages).slice(size === "full" ? 0 : -1);
+    for (const [name, { act, budget }] of chosen) {
       found[name] = await underOutage(act, budget, seconds);
       say(`${name}: ${JSON.stringify(found[name])}`);
     }

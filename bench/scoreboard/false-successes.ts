@@ -34,6 +34,8 @@ interface Found {
   /** Of which the client got some tokens before the error. */
   delivered: number;
   falseSuccesses: number;
+  /** Replies of which the client did not get every token that had left the engine whole. */
+  lost: number;
   /** Replies between the cuts, which were whole, that did not come whole. */
   goodLost: number;
   readonly wrong: string[];
@@ -46,13 +48,20 @@ export const falseSuccesses: Measure = {
   async run({ size, seed }) {
     const cuts = size === "full" ? 10_000 : 200;
     await using lab = await openLab({ engines: ["a"], config: ({ a }) => lanePolicy(a, LANES, defaults) });
-    const found: Found = { cut: 0, reachedEngine: 0, delivered: 0, falseSuccesses: 0, goodLost: 0, wrong: [] };
+    const found: Found = { cut: 0, reachedEngine: 0, delivered: 0, falseSuccesses: 0, lost: 0, goodLost: 0, wrong: [] };
     const cutNext = (): Plan | undefined => (found.cut < cuts ? cutPlan(seed, found.cut++) : undefined);
     await Promise.all(Array.from({ length: LANES }, (_, lane) => runLane(lab, lane, found, cutNext)));
-    const ok = found.falseSuccesses === 0 && found.wrong.length === 0 && found.reachedEngine === cuts;
+    const ok = found.falseSuccesses + found.lost === 0 && found.wrong.length === 0 && found.reachedEngine === cuts;
     return { value: found.falseSuccesses, ok, details: { ...found, wrong: found.wrong.slice(0, 20) } };
   },
 };
+
+/** Tokens that a client must have got of a stream that broke; a reset may take any of them along. */
+function leastOf(plan: Plan): number {
+  const [act] = plan.acts;
+  if (act?.do !== "break" || act.how === "reset" || plan.toolCall) return 0;
+  return talkOf("a", plan).tokenEnds.filter((end) => end <= act.bytes).length;
+}
 
 async function runLane(
   { lane: openLane, ask }: Lab<"a">,
@@ -71,6 +80,7 @@ async function runLane(
     if (plan.visits.length > 0) found.reachedEngine++;
     if (tokens > 0) found.delivered++;
     if (end === "ok") found.falseSuccesses++;
+    if (end === "broken" && tokens < leastOf(plan)) found.lost++;
     for (let good = 0; good < GOOD_BETWEEN; good++) {
       const whole = await judged(planOf({ number: 90_000_000 + lane, stream: good % 2 === 0 }));
       if (whole.end !== "ok") found.goodLost++;

@@ -45,7 +45,7 @@ function policy(url: string): Readonly<Record<string, unknown>> {
       ...Object.fromEntries(enginesFaults.map((name) => [name, { on: [{ backend: name, model: "lab" }] }])),
       dead: { on: deployments },
     },
-    defaults: { timeouts, probe: { interval: "60s" } },
+    defaults: { timeouts, probe: { interval: "1h" } },
   };
 }
 

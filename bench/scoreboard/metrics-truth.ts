@@ -42,7 +42,7 @@ export const metricsTruth: Measure = {
     const requests = size === "full" ? 10_000 : 600;
     await using lab = await openLab({
       engines: ["a", "b", "c"],
-      config: (urls) => ({ ...mixedPolicy(urls, 20), defaults: { timeouts, probe: { interval: "60s" } } }),
+      config: (urls) => ({ ...mixedPolicy(urls, 20), defaults: { timeouts, probe: { interval: "1h" } } }),
     });
     const truth = new Truth();
     for (let from = 0; from < requests; from += BATCH) {

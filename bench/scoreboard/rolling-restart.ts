@@ -23,7 +23,7 @@ interface Size {
 
 const sizes: Readonly<Record<"full" | "short", Size>> = {
   full: { streams: 200, reloads: 100, drainDelay: "2s", paceMs: 200 },
-  short: { streams: 40, reloads: 20, drainDelay: "500ms", paceMs: 50 },
+  short: { streams: 20, reloads: 10, drainDelay: "300ms", paceMs: 20 },
 };
 
 function policy(url: string, size: Size, total: number): Readonly<Record<string, unknown>> {

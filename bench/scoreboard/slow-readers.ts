@@ -43,21 +43,20 @@ export const slowReaders: Measure = {
       // A heap grows to the size of the work; what the same work leaves behind for readers is not what is measured.
       engine.fault({ kind: "flood", bytes: WARM_BYTES });
       for (let reader = 0; reader < readers; reader++) ask(true, reader);
-      await untilRead(engine, readers);
+      await untilThere("readers that are done", readers, () => flooded(engine).length - stillOpen(engine));
       await engine.clearFaults();
       for (const socket of sockets.splice(0)) socket.destroy();
       const before = (await heldBy(gateway)).rss;
       engine.fault({ kind: "flood", bytes: FLOOD_BYTES });
       for (let client = 0; client < clients; client++) ask(false, client);
+      await untilThere("streams", clients, () => stillOpen(engine));
       let most = 0;
       for (let look = 0; look < seconds * 10; look++) {
         await sleep(100);
         most = Math.max(most, gateway.rss() - before);
       }
       const held = (await heldBy(gateway)).rss - before;
-      const open = engine.log.filter(
-        ({ fault, endedAt, abortedAt }) => fault === "flood" && !endedAt && !abortedAt,
-      ).length;
+      const open = stillOpen(engine);
       const value = most / MB / clients;
       const ok = value <= limitMb && open === clients;
       return { value, ok, details: { clients, open, afterCollectionMb: held / MB / clients } };
@@ -68,10 +67,15 @@ export const slowReaders: Measure = {
   },
 };
 
-async function untilRead({ log }: Simulator, readers: number): Promise<void> {
+const flooded = ({ log }: Simulator) => log.filter(({ fault }) => fault === "flood");
+
+const stillOpen = (engine: Simulator): number =>
+  flooded(engine).filter(({ endedAt, abortedAt }) => endedAt === undefined && abortedAt === undefined).length;
+
+async function untilThere(what: string, wanted: number, count: () => number): Promise<void> {
   for (let tries = 0; tries < 600; tries++) {
-    if (log.filter(({ fault, endedAt }) => fault === "flood" && endedAt !== undefined).length === readers) return;
+    if (count() === wanted) return;
     await sleep(50);
   }
-  throw new Error("the warming up did not end within 30 seconds");
+  throw new Error(`${count()} ${what} after 30 seconds, not ${wanted}`);
 }
