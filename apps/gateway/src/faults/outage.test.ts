@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { type Pool, startPool, until, words } from "./fault-pool.ts";
+import { chatBody, type Pool, startPool, until, words } from "./fault-pool.ts";
 import { startRawUpstream } from "./raw-upstream.ts";
+import { ask, readAnswer } from "./wire-client.ts";
 
-const stateOf = (pool: Pool, name: "primary" | "fallback" = "primary") =>
-  pool.gateway.gateway.serving.backends.get(name)!.state;
+const stateOf = (pool: Pool) => pool.gateway.gateway.serving.backends.get("primary")!.state;
 
 /** Most requests that were under way at once. */
 function peakOf(entries: readonly { at: number; endedAt?: number; abortedAt?: number }[]): number {
@@ -21,65 +21,25 @@ function peakOf(entries: readonly { at: number; endedAt?: number; abortedAt?: nu
   return peak;
 }
 
-test("F51 a recovered backend is given 1, 2, 4, ... requests at once, not all of them", async () => {
-  const pool = await startPool({ primary: { tokensPerSecond: 100 }, settings: ", max_concurrent: 64" });
-  pool.primary.fault({ kind: "reset" });
-  for (let i = 0; i < 3; i++) await pool.chat(true);
-  expect(pool.breakerOf("primary")).toBe("open");
-  await pool.primary.clearFaults();
-  await until(() => pool.breakerOf("primary") === "half_open", 2000, "the breaker's wait is over");
-  const from = pool.seen("primary").length;
-  const limits: number[] = [];
-  for (let round = 0; round < 4; round++) {
-    const start = pool.seen("primary").length;
-    const answers = await Promise.all(Array.from({ length: 12 }, () => pool.chat(true)));
-    for (const answer of answers) expect(answer).toMatchObject({ status: 200, error: undefined, done: true });
-    limits.push(peakOf(pool.seen("primary").slice(start)));
-  }
-  expect(pool.seen("primary").length).toBeGreaterThan(from);
-  expect(limits).toEqual([1, 2, 4, 8]);
-});
-
-test("F52 half-open with 200 at the door: at most 3 go in, the rest are answered by the fallback without waiting", async () => {
+test("F54 a pool that hangs, known to be dead by probes and by requests, is answered for at once, without a try", async () => {
   const pool = await startPool({
-    primary: { tokensPerSecond: 200, firstTokenMs: 200 },
-    timeouts: { first_token: 2000 },
+    fallback: false,
+    timeouts: { first_token: 1000 },
+    defaults: "probe: { interval: 50ms, timeout: 50ms }",
   });
-  pool.primary.fault({ kind: "reset" });
-  for (let i = 0; i < 3; i++) await pool.chat(true);
-  await pool.primary.clearFaults();
-  await until(() => pool.breakerOf("primary") === "half_open", 2000, "the breaker's wait is over");
+  pool.primary.fault({ kind: "silence", probes: true });
+  for (let i = 0; i < 4; i++) await pool.chat(true);
+  const { state } = pool.gateway.gateway.serving.backends.get("primary")!;
+  await until(() => state.health.status === "down" && state.breaker === "open", 2000, "dead by both signals");
   const before = pool.seen("primary").length;
-  const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => pool.chat(i % 2 === 0)));
-  expect(answers.every(({ status }) => status === 200)).toBe(true);
-  const admitted = pool.seen("primary").slice(before);
-  const trialEnds = admitted[0]!.endedAt!;
-  const trials = admitted.filter(({ at }) => at < trialEnds);
-  expect(trials.length).toBeLessThanOrEqual(3);
-  const others = answers.filter(({ headers }) => headers["x-signalbox-backend"] === "fallback");
-  expect(others.length).toBe(200 - admitted.length);
-  expect(others.length).toBeGreaterThan(150);
-  expect(others.filter(({ ms }) => ms > 900)).toEqual([]);
-  expect(others.every(({ content }) => content === words.fallback)).toBe(true);
-  const attempts = new Set(others.map(({ headers }) => headers["x-signalbox-attempts"]));
-  expect(attempts).toEqual(new Set(["1"]));
-});
-
-test("F53 a trial that hangs ends at its first-token limit, and the breaker waits longer", async () => {
-  const pool = await startPool();
-  pool.primary.fault({ kind: "reset" });
-  for (let i = 0; i < 3; i++) await pool.chat(true);
-  await pool.primary.clearFaults();
-  pool.primary.fault({ kind: "silence" });
-  await until(() => pool.breakerOf("primary") === "half_open", 2000, "the breaker's wait is over");
-  const trial = pool.chat(true);
-  await until(() => pool.seen("primary").at(-1)?.fault === "silence", 500, "the trial is under way");
-  const beside = await pool.chat(true);
-  expect(beside).toMatchObject({ status: 200, content: words.fallback });
-  expect(beside.ms).toBeLessThan(200);
-  expect(await trial).toMatchObject({ status: 200, content: words.fallback });
-  expect(pool.breakerOf("primary")).toBe("open");
-  expect(stateOf(pool).deployment("big").retryInMs(performance.now())).toBeGreaterThan(1500);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask(pool.gateway.url, { body: chatBody(true) })));
+  for (const answer of answers) {
+    expect(answer.status).toBe(503);
+    expect(readAnswer(answer).error?.code).toBe("backends_unavailable");
+    expect(Number(answer.headers["retry-after"])).toBeGreaterThanOrEqual(1);
+  }
+  expect(Math.max(...answers.map(({ ms }) => ms))).toBeLessThan(1000);
+  expect(pool.seen("primary")).toHaveLength(before);
 });
 
 test("S6 in a total outage retries stay within the budget", async () => {
