@@ -245,6 +245,16 @@ describe("half-open", () => {
     expect(begin(true)).toBeDefined();
   });
 
+  test("each outage has a forced try of its own", () => {
+    const { begin, end, open, clock } = setUp();
+    open();
+    end(begin(true), failed);
+    clock.now += 2000;
+    end(begin(), ok);
+    open();
+    expect(begin(true)).toBeDefined();
+  });
+
   test("a forced try that succeeds closes it", () => {
     const { breaker, begin, end, open } = setUp();
     open();
@@ -376,6 +386,23 @@ describe("slow start", () => {
     end(hung, ok);
     attempt(ok);
     expect(admitted(gone)).toBe(2);
+  });
+
+  test("a probe that was given up may end the outage beside the next one, which is then nobody's probe any more", () => {
+    const { breaker, begin, end, open, clock } = setUp();
+    open();
+    clock.now += 1000;
+    const hung = begin();
+    clock.now += breakerDefaults.probeDeadlineMs;
+    begin();
+    clock.now += 2000;
+    begin();
+    end(hung, ok);
+    expect(breaker.state).toBe("closed");
+    open();
+    expect(breaker.retryInMs(clock.now)).toBe(4000);
+    clock.now += 4000;
+    expect(begin()).toBeDefined();
   });
 
   test("the probe that ended the outage is not counted in the window", () => {

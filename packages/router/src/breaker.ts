@@ -256,7 +256,6 @@ export class Breaker {
   #open(now: number): void {
     this.#epoch++;
     this.#forcedThisStep = false;
-    this.#probe = undefined;
     this.#circuit.open();
     this.#wait(now);
   }

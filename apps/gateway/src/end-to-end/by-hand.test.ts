@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { SimulatorInput } from "@signalbox/simulator";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { backends as backendsCommand } from "../cli/backends.ts";
 import { UsageError } from "../cli/command.ts";
 import { statusTable } from "../cli/status.ts";
@@ -39,9 +39,8 @@ async function startTwo(server = "", tokensPerSecond = 1000): Promise<Pool> {
 }
 
 /** `signalbox backends ...` in a process of its own. */
-function backends(pool: Pool, args: readonly string[], env: Record<string, string> = {}) {
-  const options = { env: { ...process.env, ...env } };
-  const child: ChildProcess = spawn(process.execPath, [main, "backends", ...args, "--admin", pool.adminUrl], options);
+function spawnBackends(pool: Pool, args: readonly string[]) {
+  const child: ChildProcess = spawn(process.execPath, [main, "backends", ...args, "--admin", pool.adminUrl]);
   const told = { out: "", err: "" };
   child.stdout!.on("data", (chunk) => (told.out += chunk));
   child.stderr!.on("data", (chunk) => (told.err += chunk));
@@ -49,8 +48,24 @@ function backends(pool: Pool, args: readonly string[], env: Record<string, strin
   return { told, exit };
 }
 
-async function run(pool: Pool, args: readonly string[], env: Record<string, string> = {}) {
-  const { told, exit } = backends(pool, args, env);
+/** The same command within this process: what it tells, and its exit code once it has ended. */
+function backends(pool: Pool, args: readonly string[]) {
+  const told = { out: "", err: "" };
+  const out = vi.spyOn(console, "log").mockImplementation((line) => {
+    told.out += `${line}\n`;
+  });
+  const err = vi.spyOn(console, "error").mockImplementation((line) => {
+    told.err += `${line}\n`;
+  });
+  const exit = backendsCommand.run([...args, "--admin", pool.adminUrl]).finally(() => {
+    out.mockRestore();
+    err.mockRestore();
+  });
+  return { told, exit };
+}
+
+async function run(pool: Pool, args: readonly string[]) {
+  const { told, exit } = backends(pool, args);
   return { code: await exit, ...told };
 }
 
@@ -75,7 +90,10 @@ const answeredBy = async (pool: Pool, more = {}) => {
 };
 
 describe("drain", () => {
-  test("lets a stream under way finish, sends new requests elsewhere, and ends when the last has finished", async () => {
+  test("lets a stream under way finish, sends new requests elsewhere, and ends when the last has finished", {
+    // A process that starts beside the whole suite takes its time.
+    timeout: 60_000,
+  }, async () => {
     let finish = (): void => {};
     const engine = await startRawUpstream(({ socket }) => {
       socket.write(STREAM_HEAD + chunkOf(eventOf({ delta: { content: "well" }, finish_reason: null })));
@@ -90,8 +108,8 @@ describe("drain", () => {
     onTestFinished(() => pool.close());
     const stream = await pool.post(chat, hi({ stream: true }));
     expect(stream.headers.get("x-signalbox-backend")).toBe("one");
-    const { told, exit } = backends(pool, ["drain", "one"]);
-    await until(() => told.out !== "", 20_000, "the command has told something");
+    const { told, exit } = spawnBackends(pool, ["drain", "one"]);
+    await until(() => told.out !== "", 50_000, "the command has told something");
     expect(told.out).toBe("one: draining, 1 under way\n");
     expect(await answeredBy(pool, { max_tokens: 1 })).toMatchObject({ status: 200, by: "two" });
     expect(await statusOf(pool, "one")).toMatchObject({ override: "drain", in_flight: 1, breaker: "closed" });
@@ -273,7 +291,9 @@ describe("what is refused", () => {
     expect((await statusOf(pool, "one")).override).toBeNull();
     expect((await run(pool, ["drain", "one", "--token-file", file])).code).toBe(0);
     expect((await statusOf(pool, "one")).override).toBe("drain");
-    expect((await run(pool, ["auto", "one"], { SIGNALBOX_ADMIN_TOKEN: "canary-admin-token" })).code).toBe(0);
+    vi.stubEnv("SIGNALBOX_ADMIN_TOKEN", "canary-admin-token");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect((await run(pool, ["auto", "one"])).code).toBe(0);
     expect((await statusOf(pool, "one")).override).toBeNull();
     const told = [...pool.logLines(), await pool.metrics(), JSON.stringify(await statusOf(pool, "one"))].join("\n");
     expect(told).not.toContain("canary-admin-token");
