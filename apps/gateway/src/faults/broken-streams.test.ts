@@ -133,7 +133,10 @@ describe("a reply that breaks is continued on another backend of its model:", ()
   });
 
   test("the client hears that the stream is alive, and its leaving ends whatever is under way", async () => {
-    const pool = await startReplicas({ engines: { b: { firstTokenMs: 60_000 } }, defaults: "", model: "" });
+    const pool = await startReplicas({
+      engines: { b: { firstTokenMs: 60_000 } },
+      timeouts: { first_token: "30s", total: "60s" },
+    });
     pool.a.fault({ kind: "cut", after_tokens: 17 });
     const leaving = new AbortController();
     let text = "";
@@ -152,6 +155,33 @@ describe("a reply that breaks is continued on another backend of its model:", ()
     expect(pool.line()).toMatchObject({ outcome: "client_gone", recoveries: [{ outcome: "client_gone" }] });
     expect(text).toContain('"17 "');
   });
+});
+
+test("the deadline holds for all parts together", async () => {
+  const pool = await startReplicas({ engines: { b: { firstTokenMs: 60_000 } }, timeouts: { total: "700ms" } });
+  pool.a.fault({ kind: "cut", after_tokens: 17 });
+  const reply = await pool.chat();
+  expect(reply.errors).toMatchObject([{ code: "deadline_exceeded" }]);
+  expect(reply).toMatchObject({ done: 0, finishes: [] });
+  expect(ALL.startsWith(reply.content)).toBe(true);
+  expect(reply.ms).toBeGreaterThan(650);
+  expect(reply.ms).toBeLessThan(1200);
+});
+
+test("a client that waits hears a comment each second", async () => {
+  const pool = await startReplicas({ engines: { b: { firstTokenMs: 1300 } }, timeouts: { first_token: "5s" } });
+  pool.a.fault({ kind: "cut", after_tokens: 17 });
+  const reply = await pool.chat();
+  expectOne(reply);
+  expect(reply.comments).toEqual(["the reply broke off, and another backend is asked", "the reply continues on b"]);
+});
+
+test("without a retry in the budget nobody else is asked", async () => {
+  const pool = await startReplicas({ budget: "0%" });
+  for (let i = 0; i < 30; i++) pool.gateway.gateway.serving.retryBudget.take();
+  pool.a.fault({ kind: "cut", after_tokens: 17 });
+  expectTold(await pool.chat());
+  expect(pool.line().recoveries).toMatchObject([{ outcome: "not_tried", reason: "retry_budget" }]);
 });
 
 const unsafe: readonly { why: string; more?: object; options?: ReplicaOptions; after?: number }[] = [

@@ -18,7 +18,10 @@ export interface ReplicaOptions {
   readonly on?: string;
   /** More of a backend's members, as YAML. */
   readonly backend?: string;
-  readonly defaults?: string;
+  /** Timeouts in place of short ones. */
+  readonly timeouts?: Readonly<Record<string, string>>;
+  /** 100% unless given. */
+  readonly budget?: string;
   /** Where a backend is, in place of its engine; the engine still runs. */
   readonly urls?: { readonly [Name in "a" | "b" | "c"]?: string };
 }
@@ -48,7 +51,15 @@ export interface Replicas {
 
 /** A gateway over three replicas of one model, which are tried in order; closed when the test ends. */
 export async function startReplicas(options: ReplicaOptions = {}): Promise<Replicas> {
-  const { kinds = {}, model = "", on = "", backend = ", continue_final_message: true", defaults = "" } = options;
+  const {
+    kinds = {},
+    model = "",
+    on = "",
+    backend = ", continue_final_message: true",
+    timeouts = {},
+    budget = "100%",
+  } = options;
+  const limits = Object.entries({ connect: "200ms", first_token: "1s", idle: "300ms", total: "10s", ...timeouts });
   const engine = (name: "a" | "b" | "c"): SimulatorInput => ({
     kind: kinds[name] ?? "vllm",
     models: ["big"],
@@ -72,10 +83,9 @@ models:
     on: [{ backend: a, model: big${on} }, { backend: b, model: big${on} }, { backend: c, model: big${on} }]
     ${model}
 defaults:
-  timeouts: { connect: 200ms, first_token: 1s, idle: 300ms, total: 10s }
+  timeouts: { ${limits.map(([name, limit]) => `${name}: ${limit}`).join(", ")} }
   probe: { interval: 60s, timeout: 500ms }
-  retry_budget: 100%
-  ${defaults}
+  retry_budget: ${budget}
 `,
   });
   onTestFinished(() => gateway.close());

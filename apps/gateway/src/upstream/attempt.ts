@@ -1,3 +1,4 @@
+import type { Normaliser } from "@signalbox/adapter";
 import type { BackendKind } from "@signalbox/backends";
 import {
   type Ledger,
@@ -13,7 +14,6 @@ import type { AttemptCalls } from "../request-path/call-watch.ts";
 import type { Cancellation } from "../request-path/cancellation.ts";
 import {
   createProgress,
-  heldBack,
   isFinished,
   onceReply,
   type ReadWatch,
@@ -79,10 +79,8 @@ export interface OpenReply {
   readonly firstTokenAt: number;
   /** When the last event came; the same as `firstTokenAt` before the reply is read. */
   readonly lastEventAt: () => number;
-  /** Something of it is held back until it is complete. */
-  readonly isHolding: () => boolean;
-  /** After a break: what was held back, and was not handed on because of `keepsHeld`. */
-  readonly heldBack: () => readonly ReplyEvent[];
+  /** Knows what is held back until it is complete. */
+  readonly normaliser: Normaliser | undefined;
 }
 
 type Phase = "first_token" | "stall" | "finalise";
@@ -186,15 +184,9 @@ class Attempt implements ReadWatch {
     }
     const firstTokenAt = this.#firstTokenAt;
     const { calls } = this.#request;
-    return {
-      events,
-      progress: this.#progress,
-      calls,
-      firstTokenAt,
-      lastEventAt: () => this.#lastEventAt,
-      isHolding: () => options.normaliser?.holding === true,
-      heldBack: () => heldBack(options),
-    };
+    const { normaliser } = options;
+    const lastEventAt = (): number => this.#lastEventAt;
+    return { events, progress: this.#progress, calls, firstTokenAt, lastEventAt, normaliser };
   }
 
   /** The first content has come: from now on silence is a stall. */

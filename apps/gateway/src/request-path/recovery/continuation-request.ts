@@ -11,6 +11,19 @@ export interface BegunReply {
 
 const limits = ["max_tokens", "max_completion_tokens"] as const;
 
+/** A text without any of what Python or JavaScript take for whitespace at its end. */
+export function withoutSpace(text: string): string {
+  let end = text.length;
+  while (end > 0 && isSpace(text[end - 1]!)) end--;
+  return text.slice(0, end);
+}
+
+/** Python's `strip` takes the four separators of ASCII and NEL as well. */
+function isSpace(character: string): boolean {
+  const code = character.charCodeAt(0);
+  return (code >= 0x1c && code <= 0x1f) || code === 0x85 || /\s/.test(character);
+}
+
 /**
  * Adds to an attempt's edits what makes the engine go on with a reply: the text as a last message of the assistant, the
  * kind's own members, and what is left of the limits.

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { withoutSpace } from "./continuation-request.ts";
 import { type BrokenReply, continuationRules, type UnsafeReason, unsafeToContinue } from "./continuation-safety.ts";
 
 const text = "The answer is forty-two, and";
@@ -89,4 +90,9 @@ test("a short text with a space in its midst is like no mark", () => {
 
 test("tokens need no count where nobody asks for them", () => {
   expect(reasonOf({ tokens: undefined })).toBeUndefined();
+});
+
+test("all that Python and JavaScript take for whitespace is cut from a text's end", () => {
+  expect(withoutSpace("a b\u0085\u001f\u00a0\ufeff \n")).toBe("a b");
+  expect(withoutSpace(" \n")).toBe("");
 });

@@ -1,11 +1,12 @@
 import { type Outcome, type Reply, ReplyEvent, type Usage } from "@signalbox/protocol";
 import { AllAttemptsFailed, AttemptFailure, attemptLoop, type Model, type Opened } from "@signalbox/router";
 import type { OpenReply } from "../../upstream/attempt.ts";
+import { heldBack } from "../../upstream/reply-events.ts";
 import type { Attempts } from "../attempts.ts";
 import type { Cancellation } from "../cancellation.ts";
 import type { ReadRequest } from "../read-request.ts";
 import type { Story } from "../story.ts";
-import type { BegunReply } from "./continuation-request.ts";
+import { type BegunReply, withoutSpace } from "./continuation-request.ts";
 import { unsafeToContinue } from "./continuation-safety.ts";
 import { ExpectedText, TextMismatch } from "./expected-text.ts";
 import { keepAlive } from "./keep-alive.ts";
@@ -127,7 +128,7 @@ export class Recovery {
   }
 
   #held(): Events {
-    const held = this.#opened.reply.heldBack();
+    const held = heldBack(this.#opened.reply);
     try {
       return this.#plan === undefined ? held : this.#plan.seam.sew(held);
     } catch {
@@ -181,11 +182,11 @@ export class Recovery {
     const before = this.#spent();
     const tokens = reply.progress.ledger.usage === undefined ? undefined : before.completionTokens;
     const members = { ...parsed(model.defaults), ...request.body };
-    const held = reply.isHolding();
+    const held = reply.normaliser?.holding === true;
     const unsafe = unsafeToContinue({ members, sent, held, tokens, tellsUsage: request.includeUsage });
     if (unsafe !== undefined) return unsafe;
     const whole = sent.at(-1)!.text;
-    const text = whole.trimEnd();
+    const text = withoutSpace(whole);
     const willDo: Plan["willDo"] = (deployment) => continues(deployment, request) && attempts.resumes(deployment, text);
     if (!model.deployments.some(willDo)) return "no_backend";
     const expected = new ExpectedText([{ kind: "content", text: whole.slice(text.length) }]);
@@ -235,6 +236,7 @@ export class Recovery {
       left = false;
       if (!(error instanceof AllAttemptsFailed)) throw error;
       this.#count(error);
+      if (error.attempts === 0) attempts.giveBackRetry();
       const outcome = cancellation.aborted ? "client_gone" : "refused";
       this.#note({ how: plan.how, outcome, reason: error.attempts === 0 ? "no_backend" : error.error.code });
       return undefined;
