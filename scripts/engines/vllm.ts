@@ -48,7 +48,10 @@ export const vllm: RealEngine = {
     ...more,
   ],
 
-  tests: ["apps/gateway/src/engines-real/vllm-raw.real.test.ts"],
+  tests: [
+    "apps/gateway/src/engines-real/vllm-raw.real.test.ts",
+    "apps/gateway/src/engines-real/vllm-broken-streams.real.test.ts",
+  ],
 };
 
 async function installServer(): Promise<void> {
