@@ -24,7 +24,7 @@ const flaps: Readonly<Record<string, Act | "close">> = {
 };
 
 interface Flap {
-  readonly failuresUntilOpen: number;
+  readonly attemptsUntilOpen: number;
   readonly detectMs: number;
   readonly triesInOutage: number;
   readonly allowedTries: number;
@@ -69,7 +69,7 @@ async function flapOnce(how: Act | "close", outageMs: number): Promise<Flap> {
   const script = new FlapScript(lab);
   script.begin();
   await sleep(500);
-  const before = await failuresAt(lab);
+  const before = await attemptsAt(lab, how);
   const downAt = performance.now();
   if (how === "close") await a.close();
   else a.outage = how;
@@ -77,9 +77,9 @@ async function flapOnce(how: Act | "close", outageMs: number): Promise<Flap> {
   const detectMs = performance.now() - downAt;
   // An attempt is counted when its request is over; the first wait is longer than that takes.
   await sleep(SETTLED_MS);
-  const opened = await failuresAt(lab);
+  const opened = await attemptsAt(lab, how);
   await sleep(outageMs);
-  const triesInOutage = (await failuresAt(lab)) - opened;
+  const triesInOutage = (await attemptsAt(lab, how)) - opened;
   if (how === "close") await a.open();
   else a.outage = undefined;
   const backAt = performance.now();
@@ -88,19 +88,22 @@ async function flapOnce(how: Act | "close", outageMs: number): Promise<Flap> {
   // Each success counts towards the next step.
   const first = 2 * (1 + script.servedSince(backAt));
   const ramp = await script.bursts(4);
-  const failuresUntilOpen = opened - before;
+  const attemptsUntilOpen = opened - before;
   // A connection that is dropped without an answer may have been an idle one that the engine closed: it is tried once more.
   const each = how !== "close" && how.do === "reset" ? 2 : 1;
   const allowedTries = each * (triesIn(SETTLED_MS + outageMs) + 1);
   const doubling = ramp.every((peak, index) => peak <= (index === 0 ? first : 2 * ramp[index - 1]!));
-  const detected = failuresUntilOpen <= limits.failures || detectMs <= limits.detectMs;
+  const detected = attemptsUntilOpen <= limits.failures || detectMs <= limits.detectMs;
   const { notServed } = script;
   const ok = detected && triesInOutage <= allowedTries && backMs <= limits.backMs && doubling && notServed === 0;
-  return { failuresUntilOpen, detectMs, triesInOutage, allowedTries, backMs, ramp, notServed, ok };
+  return { attemptsUntilOpen, detectMs, triesInOutage, allowedTries, backMs, ramp, notServed, ok };
 }
 
-const failuresAt = async ({ gateway }: Lab<"a" | "b">): Promise<number> =>
-  (await gateway.scrape()).sum("signalbox_attempts_total", { backend: "a", outcome: "failed" });
+/** Attempts at `a`, when they begin; where it refuses connections, as the gateway counts them when they are over. */
+async function attemptsAt({ gateway, engines }: Lab<"a" | "b">, how: Act | "close"): Promise<number> {
+  if (how !== "close") return engines.a.attempts;
+  return (await gateway.scrape()).sum("signalbox_attempts_total", { backend: "a", outcome: "failed" });
+}
 
 const isOpen = async ({ gateway }: Lab<"a" | "b">): Promise<boolean> =>
   (await gateway.scrape()).sum("signalbox_breaker_transitions_total", { backend: "a", to: "open" }) > 0;
