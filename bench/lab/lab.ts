@@ -6,7 +6,7 @@ import { type Heard, Lane, play, requestOf } from "./lane.ts";
 import type { Plan } from "./plan.ts";
 
 /** Whose request it is. */
-export interface Asker {
+interface Asker {
   readonly model: string;
   readonly key?: string;
 }
