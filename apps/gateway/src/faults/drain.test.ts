@@ -3,6 +3,9 @@ import { expect, onTestFinished, test } from "vitest";
 import { type GatewayProcess, startGatewayProcess } from "./gateway-process.ts";
 import { ask, readAnswer } from "./wire-client.ts";
 
+/** On a machine that has much else to do. */
+const soon = { interval: 10, timeout: 20_000 };
+
 const TOKENS = 120;
 const deltas = Array.from({ length: TOKENS }, (_, i) => `t${i} `);
 const stream = (max = TOKENS) => ({
@@ -35,17 +38,17 @@ const statusOf = (url: string): Promise<number> =>
 
 /** Resolves when nothing listens there any more. */
 async function untilClosed(url: string): Promise<void> {
-  await expect.poll(() => statusOf(`${url}/livez`), { interval: 10, timeout: 10_000 }).toBe(0);
+  await expect.poll(() => statusOf(`${url}/livez`), soon).toBe(0);
 }
 
 test("F47 two hundred streams: not ready at once, served through the delay, none cut, exit code 0", async () => {
   const gateway = await start("drain_delay: 1s");
-  await expect.poll(() => statusOf(`${gateway.adminUrl}/readyz`)).toBe(200);
+  await expect.poll(() => statusOf(`${gateway.adminUrl}/readyz`), soon).toBe(200);
   const streams = Array.from({ length: 200 }, () => ask(gateway.url, { body: stream() }));
-  await expect.poll(() => gateway.metric("signalbox_in_flight_requests"), { timeout: 10_000 }).toBe(200);
+  await expect.poll(() => gateway.metric("signalbox_in_flight_requests"), soon).toBe(200);
   const began = performance.now();
   gateway.child.kill("SIGTERM");
-  await expect.poll(() => statusOf(`${gateway.adminUrl}/readyz`), { interval: 5 }).toBe(503);
+  await expect.poll(() => statusOf(`${gateway.adminUrl}/readyz`), soon).toBe(503);
   const late = await ask(gateway.url, { body: stream(2), headers: { connection: "keep-alive" } });
   expect(late.status).toBe(200);
   expect(late.headers.connection).toBe("close");
@@ -58,7 +61,7 @@ test("F47 two hundred streams: not ready at once, served through the delay, none
   expect(whole).toHaveLength(200);
   expect(await gateway.exited).toBe(0);
   expect(performance.now() - began).toBeLessThan(20_000);
-}, 40_000);
+}, 90_000);
 
 test.each([
   ["SIGINT", ["SIGINT"]],
@@ -68,10 +71,10 @@ test.each([
   async (_, signals) => {
     const gateway = await start("drain_delay: 60s");
     const answer = ask(gateway.url, { body: stream() });
-    await expect.poll(() => gateway.metric("signalbox_in_flight_requests")).toBe(1);
+    await expect.poll(() => gateway.metric("signalbox_in_flight_requests"), soon).toBe(1);
     for (const signal of signals) {
       gateway.child.kill(signal);
-      await expect.poll(() => statusOf(`${gateway.adminUrl}/readyz`)).toBe(503);
+      await expect.poll(() => statusOf(`${gateway.adminUrl}/readyz`), soon).toBe(503);
     }
     await untilClosed(gateway.url);
     expect(readAnswer(await answer).done).toBe(true);

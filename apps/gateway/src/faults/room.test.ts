@@ -5,6 +5,9 @@ import { type GatewayProcess, startGatewayProcess } from "./gateway-process.ts";
 import { chatHead, dial, type RawClient } from "./raw-client.ts";
 import { type Answer, ask, readAnswer } from "./wire-client.ts";
 
+/** On a machine that has much else to do. */
+const soon = { interval: 10, timeout: 20_000 };
+
 const MB = 1024 * 1024;
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -39,7 +42,7 @@ function expectRefused(answer: Answer): void {
 test("over max_requests a request is refused at once, before its body, and nothing else is", async () => {
   const gateway = await start(", max_requests: 3", undefined, 10);
   const streams = [1, 2, 3].map(() => ask(gateway.url, { body: chat(1, { stream: true, max_tokens: 20 }) }));
-  await expect.poll(() => gateway.metric("signalbox_in_flight_requests")).toBe(3);
+  await expect.poll(() => gateway.metric("signalbox_in_flight_requests"), soon).toBe(3);
   const unread = await dial(gateway.url);
   unread.socket.write(chatHead(20 * MB));
   expectRefused(await ask(gateway.url, { body: chat() }));
@@ -53,7 +56,7 @@ test("over max_requests a request is refused at once, before its body, and nothi
   expect((await ask(gateway.url, { body: chat() })).status).toBe(200);
   expect(await gateway.metric("signalbox_shed_requests_total", 'reason="requests"')).toBe(3);
   expect(await gateway.metric("signalbox_requests_total", 'code="gateway_overloaded"')).toBe(3);
-});
+}, 60_000);
 
 test("over max_connections idle ones are closed for new ones, and who finds no room is told so", async () => {
   const gateway = await start(", max_connections: 8", undefined, 10);
@@ -62,19 +65,19 @@ test("over max_connections idle ones are closed for new ones, and who finds no r
   for (let i = 0; i < 8; i++) {
     const client = await dial(gateway.url);
     client.socket.write(chatHead(whole.length) + whole);
-    await expect.poll(client.text).toMatch(/^HTTP\/1\.1 200 .*\}$/s);
+    await expect.poll(client.text, soon).toMatch(/^HTTP\/1\.1 200 .*\}$/s);
     idle.push(client);
   }
   const streams = Array.from({ length: 8 }, () =>
     ask(gateway.url, { body: chat(1, { stream: true, max_tokens: 20 }) }),
   );
-  await expect.poll(() => gateway.metric("signalbox_in_flight_requests")).toBe(8);
+  await expect.poll(() => gateway.metric("signalbox_in_flight_requests"), soon).toBe(8);
   await Promise.all(idle.map(({ gone }) => gone));
   expectRefused(await ask(gateway.url, { body: chat() }));
   for (const stream of await Promise.all(streams)) expect(readAnswer(stream).done).toBe(true);
   expect((await ask(gateway.url, { body: chat() })).status).toBe(200);
   expect(await gateway.metric("signalbox_shed_requests_total", 'reason="connections"')).toBeGreaterThan(0);
-});
+}, 60_000);
 
 test("bodies under way have room together, and what is more is refused; the room comes back", async () => {
   const gateway = await start(", max_bodies: 40MiB, timeouts: { read_header: 2s, read_body: 3s }");
@@ -92,16 +95,16 @@ test("bodies under way have room together, and what is more is refused; the room
       );
     client.socket.write(part);
     clients.push(client);
-    if (i < 3) await expect.poll(() => gateway.metric("signalbox_body_bytes")).toBe((i + 1) * (12 * MB - 1));
+    if (i < 3) await expect.poll(() => gateway.metric("signalbox_body_bytes"), soon).toBe((i + 1) * (12 * MB - 1));
   }
   for (const client of clients.slice(3)) expect(await client.gone).toMatch(/^HTTP\/1\.1 503 .*gateway_overloaded/s);
   expect((await ask(gateway.url, { body: chat() })).status).toBe(200);
   expect((gateway.rss() - before) / MB).toBeLessThan(120);
   for (const client of clients.slice(0, 3)) client.socket.destroy();
-  await expect.poll(() => gateway.metric("signalbox_body_bytes")).toBe(0);
+  await expect.poll(() => gateway.metric("signalbox_body_bytes"), soon).toBe(0);
   expect((await ask(gateway.url, { body: chat(12 * MB) })).status).not.toBe(503);
-  await expect.poll(() => gateway.metric("signalbox_body_bytes")).toBe(0);
-}, 30_000);
+  await expect.poll(() => gateway.metric("signalbox_body_bytes"), soon).toBe(0);
+}, 90_000);
 
 test("F60 a client that goes on sending reads its 413, and the connection is closed", async () => {
   const gateway = await start(", max_body: 1MiB");
@@ -119,7 +122,7 @@ test("F60 a client that goes on sending reads its 413, and the connection is clo
   const head = await dial(gateway.url);
   head.socket.write(`${chatHead(2).slice(0, -2)}x-a: ${"a".repeat(17 * 1024)}\r\n\r\n`);
   expect(await head.gone).toMatch(/^HTTP\/1\.1 431 /);
-}, 30_000);
+}, 90_000);
 
 test("F56 with few descriptors everybody is answered with 200 or 503, and all is well behind it", async () => {
   const gateway = await start("", "ulimit -n 64", 20);
@@ -138,7 +141,7 @@ test("F56 with few descriptors everybody is answered with 200 or 503, and all is
   }
   expect(await gateway.metric("signalbox_attempts_total", 'outcome="failed"')).toBe(0);
   expect(await gateway.metric("signalbox_backend_up")).toBe(1);
-});
+}, 60_000);
 
 test("F56 a connection to a backend that we have no descriptor for is our own shortage", async () => {
   // Room for connections, and little for what they ask: the cap is set by hand, against the warning.
@@ -159,4 +162,4 @@ test("F56 a connection to a backend that we have no descriptor for is our own sh
   await wait(500);
   expect(await gateway.metric("signalbox_backend_up")).toBe(1);
   expect((await ask(gateway.url, { body: chat() })).status).toBe(200);
-});
+}, 60_000);

@@ -19,18 +19,15 @@ export class Connections {
   readonly #answers = new Map<Duplex, ServerResponse | undefined>();
   /** Came while the cap was reached. */
   readonly #over = new Set<Duplex>();
+  readonly #onDropped: () => void;
   #reapedAt = Number.NEGATIVE_INFINITY;
 
   /** Over `cap` idle connections are closed first; `onDropped` is told of one that could not even be answered. */
   constructor(server: Server, cap: number, onDropped: () => void) {
     this.#server = server;
     this.#cap = cap;
-    if (Number.isFinite(cap)) server.maxConnections = openAtMost(cap);
+    this.#onDropped = onDropped;
     server.on("connection", (socket) => this.#add(socket));
-    server.on("drop", () => {
-      this.#reap();
-      onDropped();
-    });
   }
 
   get size(): number {
@@ -44,8 +41,12 @@ export class Connections {
       this.#over.delete(socket);
     });
     if (this.size <= this.#cap) return;
-    this.#over.add(socket);
     this.#reap();
+    if (this.size <= openAtMost(this.#cap)) this.#over.add(socket);
+    else {
+      socket.destroy();
+      this.#onDropped();
+    }
   }
 
   /** A client that keeps an idle connection finds it closed, and makes another: better than none for a new one. */

@@ -132,3 +132,21 @@ test("draining drops what is not over after its grace", async () => {
   await listener.drain(50);
   expect(await gone).toBe("");
 });
+
+test("with many doors all are let in, a port that is taken is told as taken, and draining closes every one of them", async () => {
+  const app = new Hono();
+  app.get("/", (c) => c.text("in"));
+  const options = { timeouts, maxConnections: 1000, doors: 8 };
+  const listener = await listen(app, loopback, options);
+  open.push(listener);
+  const taken = { host: "127.0.0.1", port: listener.port };
+  await expect(listen(app, taken, options)).rejects.toMatchObject({ code: "EADDRINUSE" });
+  const clients = await Promise.all(Array.from({ length: 40 }, () => dial(listener)));
+  for (const { socket } of clients) socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  await expect.poll(() => listener.connections).toBe(40);
+  await listener.drain(60_000);
+  for (const { gone } of clients) expect(await gone).toMatch(/^HTTP\/1\.1 200 .*in$/s);
+  const late = connect(listener.port, "127.0.0.1");
+  const [refused] = (await once(late, "error")) as [NodeJS.ErrnoException];
+  expect(refused.code).toBe("ECONNREFUSED");
+});

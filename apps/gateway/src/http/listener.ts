@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type AddressInfo, isIPv6, type Socket } from "node:net";
+import { isIPv6, type Socket } from "node:net";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { errorBody, GatewayError } from "@signalbox/protocol";
 import type { Hono } from "hono";
 import type { Address } from "../config/units.ts";
 import { Connections } from "./connections.ts";
+import { openDoors } from "./doors.ts";
 import { headFault, overloaded, parserRefusal, refuseRequest, refuseSocket } from "./refusals.ts";
 
 /** How long a client may take, in milliseconds: who is slow on purpose is let go. */
@@ -21,6 +22,8 @@ export interface ListenerOptions {
   readonly timeouts: ClientTimeouts;
   /** Connections at once; one more is told so at its first request, or closed where not even that is possible. */
   readonly maxConnections: number;
+  /** Sockets to listen with; 1 unless given. */
+  readonly doors?: number;
   /** Told of each request or connection that was refused since there are too many. */
   onRefused?(): void;
   /** Told when a connection cannot be taken, for a reason of the system's. */
@@ -65,7 +68,7 @@ export async function listen(app: Hono, address: Address, options: ListenerOptio
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const { socket } = incoming;
     // Behind an answer that closes the connection nothing is a request, though it may look like one: it was smuggled there.
-    if (connections.answerOf(socket)?.shouldKeepAlive === false) return;
+    if (socket.writableEnded || connections.answerOf(socket)?.shouldKeepAlive === false) return;
     connections.answering(socket, outgoing);
     const fault = headFault(incoming);
     if (fault !== undefined) refuseRequest(outgoing, new GatewayError("invalid_request", fault));
@@ -81,13 +84,8 @@ export async function listen(app: Hono, address: Address, options: ListenerOptio
   // Who asks before sending a body is told to go on when it is read.
   server.on("checkContinue", onRequest);
   refuseTheRest(server, connections);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(address.port, address.host, resolve);
-    server.once("listening", () => server.off("error", reject));
-  });
-  server.on("error", (error) => options.onError?.(error));
-  const { port } = server.address() as AddressInfo;
+  const doors = await openDoors(server, address, options.doors ?? 1, (error) => options.onError?.(error));
+  const { port } = doors;
 
   function retire(): void {
     retired = true;
@@ -103,7 +101,7 @@ export async function listen(app: Hono, address: Address, options: ListenerOptio
     retire,
     async drain(graceMs) {
       retire();
-      const closed = closeServer(server);
+      const closed = doors.close();
       // A connection that was promised to live on goes idle behind its last answer, and says so to nobody.
       const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
       const timer = setTimeout(() => server.closeAllConnections(), graceMs);
@@ -113,7 +111,7 @@ export async function listen(app: Hono, address: Address, options: ListenerOptio
       clearTimeout(timer);
     },
     async close() {
-      const closed = closeServer(server);
+      const closed = doors.close();
       server.closeAllConnections();
       await closed;
     },
@@ -152,10 +150,6 @@ function refuseTheRest(server: Server, connections: Connections): void {
   });
 }
 
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => server.close(() => resolve()));
-}
-
 /** A host or a target of which no URL can be made; anything else that comes here is a fault of ours. */
 function refuseAddress(cause: unknown): Response {
   const error =
@@ -167,6 +161,8 @@ function refuseAddress(cause: unknown): Response {
 
 /** What Node's parser refuses never reaches the app; it is answered here and the connection closed. */
 function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  // It was refused before, and may still read that.
+  if (socket.writableEnded) return;
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;

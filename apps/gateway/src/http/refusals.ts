@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { errorBody, GatewayError } from "@signalbox/protocol";
 
@@ -72,10 +71,10 @@ export function refuseRequest(outgoing: ServerResponse, error: GatewayError, sta
 /** Answers on a bare socket, where there is no request to answer, and closes it. */
 export function refuseSocket(socket: Duplex, status: number, error: GatewayError): void {
   const body = JSON.stringify(errorBody(error));
-  socket.end(
+  socket.write(
     `HTTP/1.1 ${status} ${reasons[status]}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-    () => socket.destroy(),
   );
+  linger(socket);
 }
 
 /**
@@ -86,7 +85,8 @@ export function closeGently({ socket }: IncomingMessage): void {
   socket.destroySoon = () => linger(socket);
 }
 
-function linger(socket: Socket): void {
+/** Ends our side, and waits for the client to end its own. */
+function linger(socket: Duplex): void {
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once("close", () => clearTimeout(timer));
   socket.once("end", () => socket.destroy());

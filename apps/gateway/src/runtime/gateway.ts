@@ -83,7 +83,13 @@ export async function startGateway({
   const publicListener = await listen(
     createPublicApp(() => serving),
     config.server.listen,
-    { timeouts, maxConnections: room.maxConnections, onError, onRefused: () => signals.shed("connections") },
+    {
+      timeouts,
+      maxConnections: room.maxConnections,
+      doors: room.doors,
+      onError,
+      onRefused: () => signals.shed("connections"),
+    },
   );
   const adminListener = await listen(
     createAdminApp({

@@ -5,7 +5,7 @@ import type { RequestLog } from "../signals/request-log.ts";
 import type { Signals } from "../signals/signals.ts";
 import { Gate } from "./gate.ts";
 import { LagWatch } from "./lag-watch.ts";
-import { bodyMemory, descriptorLimit, socketsWithin } from "./process-limits.ts";
+import { bodyMemory, descriptorLimit, doorsWithin, socketsWithin } from "./process-limits.ts";
 
 /** What bounds a gateway's memory, sockets and time. */
 export interface Room {
@@ -13,6 +13,8 @@ export interface Room {
   readonly intake: Intake;
   readonly lag: LagWatch;
   readonly maxConnections: number;
+  /** Sockets to listen with. */
+  readonly doors: number;
   /** Takes over what a changed config says, but for `maxConnections`. */
   follow(config: Config): void;
 }
@@ -36,6 +38,7 @@ export function createRoom({ server }: Config, signals: Signals, log: RequestLog
     intake,
     lag,
     maxConnections,
+    doors: doorsWithin(descriptors),
     follow(next) {
       lag.thresholdMs = next.server.shedLagMs;
       gate.maxRequests = next.server.maxRequests ?? maxConnections;
