@@ -62,7 +62,7 @@ test("F50 a full disk under the log costs no request anything, and what is lost 
 
 test("F50 a pipe that nobody reads costs no request anything, and holds no end up", async () => {
   const folder = mkdtempSync(path.join(tmpdir(), "signalbox-pipe-"));
-  execFileSync("mkfifo", [path.join(folder, "log")]);
+  execFileSync("sh", ["-c", `mkfifo "$0"`, path.join(folder, "log")]);
   const reader = openSync(path.join(folder, "log"), constants.O_RDONLY | constants.O_NONBLOCK);
   const pipe = openSync(path.join(folder, "log"), constants.O_WRONLY);
   onTestFinished(() => {
