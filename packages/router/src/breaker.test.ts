@@ -63,6 +63,19 @@ describe("opening", () => {
     expect(breaker.state).toBe("open");
   });
 
+  test("what is nine seconds old still counts, what is ten seconds old does not", () => {
+    for (const [ageMs, state] of [
+      [9000, "open"],
+      [10_000, "closed"],
+    ] as const) {
+      const { breaker, attempt, clock } = setUp();
+      for (let round = 0; round < 4; round++) for (const outcome of [failed, ok]) attempt(outcome);
+      clock.now += ageMs;
+      for (const outcome of [ok, failed]) attempt(outcome);
+      expect(breaker.state).toBe(state);
+    }
+  });
+
   test("failures that are older than the window are forgotten", () => {
     const { breaker, attempt, clock } = setUp();
     for (let round = 0; round < 4; round++) for (const outcome of [ok, failed]) attempt(outcome);
@@ -243,6 +256,21 @@ describe("half-open", () => {
     expect(begin(true)).toBeUndefined();
     end(probe, failed);
     expect(begin(true)).toBeDefined();
+  });
+
+  test("a probe that hangs gives the forced try back; a forced try that hangs does not", () => {
+    const probing = setUp();
+    probing.open();
+    probing.end(probing.begin(true), failed);
+    probing.clock.now += 2000;
+    probing.begin();
+    probing.clock.now += breakerDefaults.probeDeadlineMs;
+    expect(probing.begin(true)).toBeDefined();
+    const { begin, open, clock } = setUp();
+    open();
+    begin(true);
+    clock.now += breakerDefaults.probeDeadlineMs;
+    expect(begin(true)).toBeUndefined();
   });
 
   test("each outage has a forced try of its own", () => {
