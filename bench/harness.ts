@@ -196,7 +196,11 @@ export function writeJson(file: string | undefined, figures: Record<string, unkn
 
 /** The machine in a few words, with its load: other work on it makes figures worse and less steady. */
 export function machine(): string {
+  return `${host()}, ${whyNotPinned() === undefined ? "pinned" : "not pinned"}`;
+}
+
+/** The same of a run that pins nothing. */
+export function host(): string {
   const [cpu] = cpus();
-  const core = whyNotPinned() === undefined ? "pinned" : "not pinned";
-  return `${cpus().length} x ${cpu?.model.trim() ?? "unknown CPU"}, Linux ${release()}, ${core}, load ${loadavg()[0]!.toFixed(1)}`;
+  return `${cpus().length} x ${cpu?.model.trim() ?? "unknown CPU"}, Linux ${release()}, load ${loadavg()[0]!.toFixed(1)}`;
 }

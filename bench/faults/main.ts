@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { createRandom } from "../../packages/simulator/src/index.ts";
-import { machine } from "../harness.ts";
+import { host } from "../harness.ts";
 import { fast, full } from "./profile.ts";
 import { createScheduler, type Result } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
@@ -66,7 +66,7 @@ const options = readOptions();
 const profile = options.full ? full : fast;
 const chosen = scenarios.filter(({ id }) => options.ids.length === 0 || options.ids.includes(id));
 console.log(
-  `${chosen.length} faults, ${profile.name} profile, seed ${options.seed}, on ${machine()}, Node ${process.version}`,
+  `${chosen.length} faults, ${profile.name} profile, seed ${options.seed}, on ${host()}, Node ${process.version}`,
 );
 const scheduler = createScheduler({ profile, seed: options.seed });
 const started = performance.now();
@@ -85,7 +85,7 @@ console.log(
   `\nworst event-loop lag: ${worstLag.lagMaxMs} ms (${worstLag.id}); most CPU afterwards: ${Math.round(worstCpu.cpuAfter * 100)} % (${worstCpu.id})`,
 );
 if (options.json !== undefined) {
-  const about = { date: new Date().toISOString(), machine: machine(), node: process.version };
+  const about = { date: new Date().toISOString(), machine: host(), node: process.version };
   const whole = { ...about, profile: profile.name, seed: options.seed, seconds: (performance.now() - started) / 1000 };
   writeFileSync(options.json, `${JSON.stringify({ ...whole, results }, null, 2)}\n`);
 }

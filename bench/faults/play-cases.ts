@@ -134,7 +134,7 @@ function checkClient(
   const { after = 0, within = WITHIN_MS } = expected;
   const { profile, noiseMs } = stage;
   const least = profile.ms(after) - TIMER_MS;
-  checks.within("client", "the end in ms", answer.ms, least, profile.ms(after) + within + noiseMs);
+  checks.within("client", "the end in ms", answer.ms, least, profile.ms(after) + within + noiseMs + answer.robbedMs);
 }
 
 function checkWhole(checks: Checks, answer: ChatAnswer, expected: ClientExpectation, mode: Mode, pool: Pool): void {

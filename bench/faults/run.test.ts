@@ -30,6 +30,17 @@ test("a row whose promise is not kept fails on all three sides, and says what wa
   expect(failures.join("\n")).toMatch(/stream: metrics: the growth of attempts_total\{.*\} is 0, not 1/);
 });
 
+test("an answer that was waited for is late, whatever the machine is busy with", async () => {
+  const late: Scenario = {
+    id: "F00",
+    title: "a slow engine -> its answer within 50 ms",
+    cases: [{ modes: ["whole"], pool: { primary: { firstTokenMs: 3000 } }, expect: primaryAnswers({ within: 50 }) }],
+  };
+  const { failures } = await scheduler.play(late);
+  expect(failures).toHaveLength(1);
+  expect(failures[0]).toMatch(/^whole: client: the end in ms is [34]\d\d\d/);
+});
+
 test("a row that asks nothing of a side, and gives no reason, fails", async () => {
   const play: Scenario["play"] = async ({ checks }) => checks.is("client", "all", "well", "well");
   const title = "nothing -> nothing";

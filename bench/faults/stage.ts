@@ -7,6 +7,7 @@ import type { Labels, Scrape } from "./metrics.ts";
 import { ownLagSince, watchOwnLag } from "./own-lag.ts";
 import { type Pool, type PoolShape, startPool } from "./pool.ts";
 import type { Profile } from "./profile.ts";
+import { robbedMs } from "./robbed.ts";
 import { type Answer, type Ask, ask, type Reading, readAnswer } from "./wire-client.ts";
 
 /** What a stage is made of. */
@@ -26,7 +27,11 @@ interface ChatOptions extends Omit<Ask, "body"> {
 }
 
 /** An answer, and what a careful client reads in it. */
-export type ChatAnswer = Answer & Reading;
+export type ChatAnswer = Answer &
+  Reading & {
+    /** How much of its time other programs took from the gateway and from this process, in milliseconds. */
+    readonly robbedMs: number;
+  };
 
 /** One scenario's own engines, gateway process and client. */
 export interface Stage {
@@ -107,8 +112,9 @@ export async function startStage(
     pools,
     pool: pools[0]!,
     async chat(stream, { body = {}, says, ...options } = {}, pool = pools[0]!) {
+      const before = robbedMs(gateway.pid);
       const answer = await ask(url, { ...options, body: chatBody(pool.names.large, stream, body) });
-      const reading = { ...answer, ...readAnswer(answer) };
+      const reading = { ...answer, ...readAnswer(answer), robbedMs: robbedMs(gateway.pid) - before };
       checkTruth(checks, reading, says === undefined ? Object.values(pool.words) : [says]);
       return reading;
     },
