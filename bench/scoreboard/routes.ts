@@ -71,7 +71,7 @@ function allRoutes(): string[] {
   const log = createRequestLog({ form: "silent" });
   const admin = createAdminApp({ serving: never, notReady: never, room: never, version: "", local: true, log });
   const apps = [createPublicApp(never), admin];
-  return [...new Set(apps.flatMap((app) => app.routes.map(({ path }) => path.replace(/:\w+\{.*\}/, "m"))))];
+  return [...new Set(apps.flatMap((app) => app.routes.map(({ path }) => path.replace(/:\w+(\{.*\})?/, "m"))))];
 }
 
 /** By every method without any headers, and by the two that routes have with all of them. */
