@@ -157,6 +157,8 @@ function lagIn(scrape: Scrape, name: "max" | "p99"): number {
 }
 
 function parseLine(text: string): LogLine {
+  const pretty = /^ {2}listening (\{.*\})$/.exec(text)?.[1];
+  if (pretty !== undefined) return { event: "listening", ...(JSON.parse(pretty) as LogLine) };
   try {
     return JSON.parse(text) as LogLine;
   } catch {

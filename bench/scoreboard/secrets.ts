@@ -1,0 +1,344 @@
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { type FaultInput, type Simulator, startSimulator } from "../../packages/simulator/src/index.ts";
+import { leakyPolicies } from "../hostile/leaky-policies.ts";
+import { hashOf, type ReadyGateway, startReadyGateway } from "../hostile/ready-gateway.ts";
+import { canaries, findCanaries } from "../hostile/secret-canaries.ts";
+import type { Measure } from "./measure.ts";
+
+const signalbox = fileURLToPath(import.meta.resolve("../../apps/gateway/src/main.ts"));
+const variables = {
+  CANARY_API_KEY: canaries.api_key.value,
+  CANARY_HEADER: canaries.header.value,
+  DATABASE_PASSWORD: canaries.variable.value,
+};
+
+/** Where secrets were looked for, and which were found there. */
+class Search {
+  readonly found = new Set<string>();
+  places = 0;
+
+  look(place: string, text: string, options?: { readonly answer: boolean }): void {
+    this.places++;
+    for (const what of findCanaries(text, options)) this.found.add(`${what}, in ${place}`);
+  }
+}
+
+/** A whole run of traffic with faults, in both forms of the log, and the commands; secrets are looked for in all that comes out. */
+export const secrets: Measure = {
+  title: `places where one of ${Object.keys(canaries).length} secrets shows: logs, metrics, status, errors, headers, commands, captures`,
+  target: "0",
+  async run() {
+    const folder = mkdtempSync(join(tmpdir(), "signalbox-secrets-"));
+    const search = new Search();
+    try {
+      writeFiles(folder);
+      for (const log of ["json", "pretty"]) await playTraffic(folder, log, search);
+      await playCommands(folder, search);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+    const found = [...search.found];
+    return {
+      value: found.length,
+      ok: found.length === 0 && search.places > 100,
+      details: { places: search.places, found },
+    };
+  },
+};
+
+function writeFiles(folder: string): void {
+  const put = (name: string, text: string) => writeFileSync(join(folder, name), text, { mode: 0o600 });
+  put("api-key", `${canaries.api_key_file.value}\n`);
+  put("admin-token", `${canaries.admin_token.value}\n`);
+  put("short-token", canaries.admin_token.value.slice(-15));
+  const [key, cert] = [join(folder, "client.key"), join(folder, "client.pem")];
+  const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  execFileSync("openssl", ["req", "-x509", ...ec, "-subj", "/CN=client", "-keyout", key, "-out", cert], {
+    stdio: "pipe",
+  });
+  // A PEM file may hold text beside what it is there for.
+  put("client.key", `${canaries.tls_key.value}\n${readFileSync(key, "utf8")}`);
+  put("broken.key", `-----BEGIN PRIVATE KEY-----\n${canaries.tls_key.value}\n-----END PRIVATE KEY-----\n`);
+}
+
+function policy(folder: string, log: string, [one, two]: readonly Simulator[]): Record<string, unknown> {
+  const file = (name: string) => join(folder, name);
+  const deny = [{ tool: "note", when: { argument: "text", matches: "never" } }];
+  return {
+    server: {
+      log,
+      admin_token_file: file("admin-token"),
+      capture: { file: file(`capture-${log}`), outcomes: ["failed", "repaired", "leaked", "coerced"] },
+    },
+    backends: {
+      one: { kind: "vllm", url: one!.url, api_key: "${CANARY_API_KEY}", headers: { "x-secret": "${CANARY_HEADER}" } },
+      two: { kind: "openai", url: two!.url, api_key_file: file("api-key") },
+      locked: {
+        kind: "openai",
+        url: two!.url.replace("http:", "https:"),
+        tls: { cert_file: file("client.pem"), key_file: file("client.key") },
+      },
+    },
+    models: {
+      m: { on: [{ backend: "one" }], fallback: ["n"], guard: { schema: "flag", undeclared: "flag", deny } },
+      n: { on: [{ backend: "two" }], embeddings: true },
+      locked: { on: [{ backend: "locked" }] },
+    },
+    routing: [{ name: "by-prompt", when: { complexity: "simple" }, use: "m" }, { use: "n" }],
+    teams: { all: { keys: [hashOf(canaries.team_key.value)], limits: { requests: "1k/min" } } },
+    defaults: { timeouts: { connect: "300ms", first_token: "400ms", idle: "400ms", total: "10s" } },
+  };
+}
+
+/** What engines may say of a request that they do not like: some give back all that they were sent. */
+const echo = [canaries.prompt, canaries.tool_arguments, canaries.reply].map(({ value }) => value).join(" ");
+const errorBody = { error: { message: `cannot read ${echo}`, type: "x", code: "y", param: echo, input: { echo } } };
+const faults: readonly FaultInput[] = [
+  { kind: "status", status: 500, body: errorBody },
+  { kind: "status", status: 400, body: errorBody },
+  {
+    kind: "status",
+    status: 401,
+    body: { error: { message: `wrong key ${canaries.api_key.value} ${canaries.api_key_file.value}` } },
+  },
+  {
+    kind: "status",
+    status: 403,
+    body: { error: { message: `not for ${canaries.api_key.value} ${canaries.header.value}` } },
+  },
+  { kind: "status", status: 429, body: errorBody, retry_after: 0 },
+  { kind: "error_event", message: echo },
+  { kind: "error_under_200", message: echo },
+  { kind: "bare_error", message: echo },
+  { kind: "html" },
+  { kind: "truncated_json" },
+  { kind: "not_json" },
+  { kind: "malformed_event" },
+  { kind: "cut" },
+  { kind: "reset" },
+  { kind: "reset_midway" },
+  { kind: "stall" },
+  { kind: "silence" },
+  { kind: "no_finish" },
+  { kind: "invalid_utf8" },
+  { kind: "bad_status_line" },
+  { kind: "redirect", location: `http://user:${canaries.url_password.value}@127.0.0.1/` },
+];
+
+const call = { name: "note", arguments: { text: canaries.tool_arguments.value, count: "seven" } };
+const script = [
+  { when: { contains: "call" }, reply: { text: canaries.reply.value, tool_calls: [call] } },
+  {
+    when: { contains: "leak" },
+    reply: { text: `<tool_call>\n{"name":"note","arguments":${JSON.stringify(call.arguments)}` },
+  },
+  { reply: { deltas: Array.from({ length: 12 }, () => `${canaries.reply.value} `) } },
+];
+
+const parameters = { type: "object", properties: { text: { type: "string" }, count: { type: "integer" } } };
+const tools = [
+  { type: "function", function: { name: "note", description: canaries.tool_description.value, parameters } },
+];
+
+function chatOf(model: string, word: string, stream: boolean): Record<string, unknown> {
+  const history = {
+    id: "c1",
+    type: "function",
+    function: { name: "note", arguments: `{"text":"${canaries.tool_arguments.value}"}` },
+  };
+  const messages = [
+    { role: "system", content: canaries.system_prompt.value },
+    { role: "user", content: canaries.prompt.value },
+    { role: "assistant", content: null, tool_calls: [history] },
+    { role: "tool", tool_call_id: "c1", content: canaries.tool_arguments.value },
+    { role: "user", content: `${word} ${canaries.prompt.value}` },
+  ];
+  return { model, stream, messages, tools, user: canaries.user.value, metadata: { who: canaries.user.value } };
+}
+
+async function playTraffic(folder: string, log: string, search: Search): Promise<void> {
+  const [{ api_key, api_key_file }, models] = [canaries, ["m", "n"]];
+  const one = await startSimulator({ kind: "vllm", models, script, apiKey: api_key.value });
+  const two = await startSimulator({ kind: "openai", models, script, apiKey: api_key_file.value });
+  await using gateway = await startReadyGateway({
+    config: policy(folder, log, [one, two]),
+    env: variables,
+    nodeOptions: ["--import", import.meta.resolve("../faults/saboteur.ts")],
+  });
+  let stdout = "";
+  gateway.child.stdout!.on("data", (chunk: Buffer) => {
+    stdout += chunk.toString("utf8");
+  });
+  const client = new Client(gateway, search);
+  await playGood(client);
+  for (const fault of faults) {
+    one.fault({ ...fault, times: 4 });
+    two.fault({ ...fault, times: 2 });
+    for (const stream of [true, false]) await client.post(chatOf("m", "hi", stream));
+    await Promise.all([one.clearFaults(), two.clearFaults()]);
+  }
+  await playBad(client);
+  await playAdmin(gateway, search);
+  gateway.child.kill("SIGUSR2");
+  writeFileSync(gateway.configFile, leakyPolicies["a password in a backend's address"]!);
+  await sleep(1500);
+  const signals = await gateway.scrape();
+  search.look(`the metrics (${log})`, signals.text);
+  await checkEngines(search, one, two);
+  for (const path of ["/status", "/readyz"]) search.look(path, await (await fetch(gateway.adminUrl + path)).text());
+  for (const words of [["status"], ["status", "--json"]]) {
+    const { output } = await run([...words, "--admin", gateway.adminUrl]);
+    search.look(`signalbox ${words.join(" ")}`, output);
+  }
+  gateway.child.kill("SIGTERM");
+  await Promise.race([gateway.exited, sleep(6000)]);
+  if (stdout.length < 5000) throw new Error("the log is too short to have been searched");
+  for (const line of stdout.split("\n")) search.look(`the log (${log}): ${line.slice(0, 400)}`, line);
+  search.look("standard error", gateway.errors());
+  search.look("the captures", readFileSync(join(folder, `capture-${log}`), "utf8"));
+  await Promise.all([one.close(), two.close()]);
+}
+
+/** Only its own key reaches an engine, and none of ours. */
+async function checkEngines(search: Search, one: Simulator, two: Simulator): Promise<void> {
+  for (const [engine, own] of [
+    [one, [canaries.api_key.value, canaries.header.value]],
+    [two, [canaries.api_key_file.value]],
+  ] as const) {
+    for (const { headers, path } of engine.log) {
+      const text = own.reduce((rest, value) => rest.replaceAll(value, ""), JSON.stringify([headers, path]));
+      search.look(`a request to an engine: ${path}`, text);
+    }
+  }
+}
+
+/** Sends requests, and searches each answer. */
+class Client {
+  readonly #gateway: ReadyGateway;
+  readonly #search: Search;
+
+  constructor(gateway: ReadyGateway, search: Search) {
+    this.#gateway = gateway;
+    this.#search = search;
+  }
+
+  async post(body: unknown, headers: Record<string, string> = {}, path = "/v1/chat/completions"): Promise<void> {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const own = { authorization: `Bearer ${canaries.team_key.value}`, "content-type": "application/json" };
+    const answer = await send(this.#gateway.port, path, text, { ...own, ...headers });
+    this.#search.look(`headers of ${answer.status}`, answer.headers);
+    this.#search.look(`the body of ${answer.status}: ${answer.text.slice(0, 200)}`, answer.text, { answer: true });
+    if (answer.status === 401 || answer.status === 404) this.#search.look(`the body of ${answer.status}`, answer.text);
+  }
+}
+
+async function playGood(client: Client): Promise<void> {
+  for (const stream of [true, false]) {
+    for (const word of ["hi", "call", "leak"])
+      for (const model of ["m", "n", "auto"]) await client.post(chatOf(model, word, stream));
+    await client.post({ model: "n", prompt: canaries.prompt.value, stream }, {}, "/v1/completions");
+  }
+  await client.post({ model: "n", input: canaries.prompt.value }, {}, "/v1/embeddings");
+  await client.post(chatOf("locked", "hi", true));
+}
+
+/** What clients get wrong, with secrets in it. */
+async function playBad(client: Client): Promise<void> {
+  const hi = chatOf("m", "hi", false);
+  await client.post(hi, { authorization: `Bearer ${canaries.wrong_bearer.value}` });
+  await client.post(hi, { authorization: `Basic ${canaries.wrong_bearer.value}` });
+  await client.post(hi, { authorization: "", "x-api-key": canaries.wrong_api_key.value });
+  await client.post(hi, { "x-api-key": canaries.wrong_api_key.value });
+  await client.post(hi, {}, `/v1/chat/completions?api_key=${canaries.query.value}`);
+  await client.post(hi, { cookie: `key=${canaries.query.value}`, referer: `http://x/?key=${canaries.query.value}` });
+  await client.post({ ...hi, temperature: canaries.prompt.value });
+  await client.post({ ...hi, messages: [{ role: "user", content: { [canaries.prompt.value]: 1 } }] });
+  await client.post({ ...hi, messages: [{ role: canaries.prompt.value, content: 7 }] });
+  await client.post({
+    ...hi,
+    tools: [{ type: "function", function: { name: 7, description: canaries.prompt.value } }],
+  });
+  const json = JSON.stringify(hi);
+  for (const cut of [json.length - 1, json.indexOf(canaries.prompt.value) + 5]) await client.post(json.slice(0, cut));
+  await client.post(`${json} ${canaries.prompt.value}`);
+  await client.post(json.replace("{", `{"${canaries.prompt.value}":1,"${canaries.prompt.value}":2,`));
+  await client.post({ ...hi, messages: [{ role: "user", content: `${canaries.prompt.value} `.repeat(400_000) }] });
+}
+
+async function playAdmin({ adminUrl }: ReadyGateway, search: Search): Promise<void> {
+  for (const { value } of [canaries.admin_token, canaries.wrong_admin_token]) {
+    for (const action of ["drain", "auto", canaries.wrong_admin_token.value]) {
+      const headers = { authorization: `Bearer ${value}`, "content-type": "application/json" };
+      const response = await fetch(`${adminUrl}/backends/one`, {
+        method: "POST",
+        headers,
+        body: JSON.stringify({ action }),
+      });
+      search.look("an answer of the admin listener", JSON.stringify([...response.headers]) + (await response.text()));
+    }
+  }
+}
+
+/** What the commands say of good and of bad policies. */
+async function playCommands(folder: string, search: Search): Promise<void> {
+  const file = join(folder, "policy.yaml");
+  const nowhere = { url: "http://127.0.0.1:9" } as Simulator;
+  const good = `${JSON.stringify({ version: 1, ...policy(folder, "json", [nowhere, nowhere]) })}\n`;
+  for (const [what, text] of Object.entries({ "a good policy": good, ...leakyPolicies })) {
+    writeFileSync(file, text);
+    const commands = [
+      ["check", file],
+      ["serve", "--config", file],
+      ["explain", "--config", file, "--prompt", "hi", "--json"],
+    ];
+    for (const words of what === "a good policy" ? [commands[0]!, commands[2]!] : commands) {
+      const { code, output } = await run(words);
+      search.look(`signalbox ${words[0]} of ${what}: ${output.slice(0, 300)}`, output);
+      if (what === "a good policy" && code !== 0) throw new Error(`the good policy is not: ${output}`);
+    }
+  }
+}
+
+interface Ran {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** Runs a command; one that goes on, as `serve` does with a policy that is sound, is ended. */
+async function run(words: readonly string[]): Promise<Ran> {
+  const options = { env: { ...process.env, ...variables }, timeout: 3000 };
+  return promisify(execFile)(process.execPath, [signalbox, ...words], options).then(
+    ({ stdout, stderr }) => ({ code: 0, output: stdout + stderr }),
+    ({ code, stdout, stderr }) => ({ code: Number(code), output: `${stdout}${stderr}` }),
+  );
+}
+
+interface Answered {
+  readonly status: number;
+  readonly headers: string;
+  readonly text: string;
+}
+
+function send(port: number, path: string, body: string, headers: Record<string, string>): Promise<Answered> {
+  return new Promise((resolve) => {
+    const sent = request({ port, path, method: "POST", headers }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk;
+      });
+      response.on("error", () => {});
+      response.on("close", () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.rawHeaders.join("\n"), text }),
+      );
+    });
+    sent.on("error", () => resolve({ status: 0, headers: "", text: "" }));
+    sent.end(body);
+  });
+}
