@@ -15,6 +15,7 @@ import { metricsTruth } from "./metrics-truth.ts";
 import { probeTokens } from "./probe-tokens.ts";
 import { rollingRestart } from "./rolling-restart.ts";
 import { routes } from "./routes.ts";
+import { secrets } from "./secrets.ts";
 import { slowReaders } from "./slow-readers.ts";
 import { ssrf } from "./ssrf.ts";
 import { cpuAfterwards, eventLoopLag } from "./under-faults.ts";
@@ -33,6 +34,7 @@ export const measures = {
   S15: eventLoopLag,
   S16: cpuAfterwards,
   S17: rollingRestart,
+  S18: secrets,
   S19: junkNames,
   S20: logVolume,
   S21: routes,

@@ -67,15 +67,13 @@ function readKey(bytes: Buffer, start: number, end: number): string {
   }
 }
 
+/** A name as requests have them; what else stands in a key's place may be anything, and is not repeated. */
+const plainName = /^[a-z_]{1,32}$/;
+
 function refuseDuplicate(key: string, first: number, second: number): never {
-  const shown = key.slice(0, 64);
-  throw new GatewayError(
-    "duplicate_key",
-    `the request body has the key «${shown}» twice, at bytes ${first} and ${second}`,
-    {
-      param: shown,
-    },
-  );
+  const where = `twice, at bytes ${first} and ${second}`;
+  if (!plainName.test(key)) throw new GatewayError("duplicate_key", `the request body has a key ${where}`);
+  throw new GatewayError("duplicate_key", `the request body has the key «${key}» ${where}`, { param: key });
 }
 
 /**

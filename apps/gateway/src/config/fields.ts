@@ -39,7 +39,10 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (value === null || value === undefined) return "nothing";
   if (typeof value === "object") return "a mapping";
-  const text = String(value).replaceAll(/\s+/g, " ");
+  // An address may hold a password; it may stand without an end.
+  const text = String(value)
+    .replaceAll(/\s+/g, " ")
+    .replace(/:\/\/[^/]*@/, "://...@");
   return `«${text.length > 60 ? `${text.slice(0, 57)}...` : text}»`;
 }
 

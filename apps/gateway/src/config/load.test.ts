@@ -153,6 +153,14 @@ test.each([
   expect(errors[0]).toContain(`«${word}» is known, but not available in this version`);
 });
 
+test("shows no password of an address, and no secret that was put where its file belongs", async () => {
+  const store = await load(`${minimal}store: "redis://user:hunter2-hunter2@cache:6379"\n`);
+  expect(store.errors[0]).toContain("«redis://...@cache:6379»");
+  const file = await load(minimal.replace("kind: vllm", "kind: vllm, api_key_file: hunter2-hunter2"));
+  expect(file.errors[0]).toContain("the file that it names does not exist");
+  expect([...store.errors, ...file.errors].join()).not.toContain("hunter2");
+});
+
 test("expands variables as text, and never into the file's structure", async () => {
   const text = minimal.replace('kind: vllm, url: "http://127.0.0.1:8000"', () => {
     return `kind: vllm, url: "\${URL:-http://127.0.0.1:9}", max_concurrent: "\${SLOTS:-7}", headers: { x-pool: "\${POOL}, $\${x}" }`;

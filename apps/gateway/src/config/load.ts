@@ -141,15 +141,20 @@ async function readNamedFiles(value: unknown, options: LoadOptions): Promise<Nam
     try {
       const content = await read(absolute);
       const message = problemOf(content);
-      if (message !== undefined) problems.push({ path: where, message: `«${file}» ${message}` });
+      if (message !== undefined) problems.push({ path: where, message: `${shownFile(file)} ${message}` });
       files.set(file, content);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       const why = code === "ENOENT" ? "does not exist" : `cannot be read (${code ?? "unknown reason"})`;
-      problems.push({ path: where, message: `«${file}» ${why}` });
+      problems.push({ path: where, message: `${shownFile(file)} ${why}` });
     }
   }
   return { files, paths, folder, problems };
+}
+
+/** A name without a folder or an ending may be the secret itself, put where its file belongs. */
+function shownFile(file: string): string {
+  return /[./\\]/.test(file) ? `«${file}»` : "the file that it names";
 }
 
 interface WantedFile {

@@ -181,7 +181,7 @@ class Way {
     // A reply that nobody reads on would be held open.
     this.#cancellation.cancel(told);
     story.code = told.code;
-    story.fault = told.code === "internal_error" ? String((error as Error)?.stack ?? error) : told.message;
+    story.fault = loggedWords(told, error);
     if (failure !== undefined) {
       this.#outcome = failure.outcome;
       story.cause = failure.outcome.kind === "failed" ? failure.outcome.cause : undefined;
@@ -221,6 +221,15 @@ class Way {
     if (story.attempts === 0) this.#reservation?.release();
     else this.#reservation?.settle(promptTokens + completionTokens + (this.#attempts?.deniedTokens ?? 0));
   }
+}
+
+/** What the log may hold of an error. An engine's own words may repeat the prompt; its own log has them under the request's id. */
+function loggedWords(told: GatewayError, error: unknown): string {
+  if (told.code === "internal_error") return String((error as Error)?.stack ?? error);
+  const failure = told.cause;
+  if (!(failure instanceof AttemptFailure) || failure.end.how !== "refused") return told.message;
+  const { status, meaning } = failure.end.error;
+  return `the backend answered with status ${status}, which means ${meaning}`;
 }
 
 function toGatewayError(error: unknown): GatewayError {
