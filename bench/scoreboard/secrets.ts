@@ -1,5 +1,5 @@
-import { execFile, execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,8 @@ import { hashOf, type ReadyGateway, startReadyGateway } from "../hostile/ready-g
 import { canaries, findCanaries } from "../hostile/secret-canaries.ts";
 import type { Measure } from "./measure.ts";
 
+/** Makes a client's certificate; where it is not on PATH, nothing is asked of a backend behind TLS. */
+const openssl = "openssl";
 const signalbox = fileURLToPath(import.meta.resolve("../../apps/gateway/src/main.ts"));
 const variable = (name: keyof typeof variables): string => `\${${name}}`;
 const variables = {
@@ -60,14 +62,13 @@ function writeFiles(folder: string): void {
   put("api-key", `${canaries.api_key_file.value}\n`);
   put("admin-token", `${canaries.admin_token.value}\n`);
   put("short-token", canaries.admin_token.value.slice(-15));
+  put("broken.key", `-----BEGIN PRIVATE KEY-----\n${canaries.tls_key.value}\n-----END PRIVATE KEY-----\n`);
   const [key, cert] = [join(folder, "client.key"), join(folder, "client.pem")];
   const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  execFileSync("openssl", ["req", "-x509", ...ec, "-subj", "/CN=client", "-keyout", key, "-out", cert], {
-    stdio: "pipe",
-  });
+  const words = ["req", "-x509", ...ec, "-subj", "/CN=client", "-keyout", key, "-out", cert];
+  if (spawnSync(openssl, words, { stdio: "pipe" }).status !== 0) return;
   // A PEM file may hold text beside what it is there for.
   put("client.key", `${canaries.tls_key.value}\n${readFileSync(key, "utf8")}`);
-  put("broken.key", `-----BEGIN PRIVATE KEY-----\n${canaries.tls_key.value}\n-----END PRIVATE KEY-----\n`);
 }
 
 function policy(folder: string, log: string, [one, two]: readonly Simulator[]): Record<string, unknown> {
@@ -87,21 +88,22 @@ function policy(folder: string, log: string, [one, two]: readonly Simulator[]): 
         headers: { "x-secret": variable("CANARY_HEADER") },
       },
       two: { kind: "openai", url: two!.url, api_key_file: file("api-key") },
-      locked: {
-        kind: "openai",
-        url: two!.url.replace("http:", "https:"),
-        tls: { cert_file: file("client.pem"), key_file: file("client.key") },
-      },
+      ...(existsSync(file("client.key")) && { locked: lockedBackend(folder, two!.url) }),
     },
     models: {
       m: { on: [{ backend: "one" }], fallback: ["n"], guard: { schema: "flag", undeclared: "flag", deny } },
       n: { on: [{ backend: "two" }], embeddings: true },
-      locked: { on: [{ backend: "locked" }] },
+      ...(existsSync(file("client.key")) && { locked: { on: [{ backend: "locked" }] } }),
     },
     routing: [{ name: "by-prompt", when: { complexity: "simple" }, use: "m" }, { use: "n" }],
     teams: { all: { keys: [hashOf(canaries.team_key.value)], limits: { requests: "1k/min" } } },
     defaults: { timeouts: { connect: "300ms", first_token: "400ms", idle: "400ms", total: "10s" } },
   };
+}
+
+function lockedBackend(folder: string, url: string): object {
+  const tls = { cert_file: join(folder, "client.pem"), key_file: join(folder, "client.key") };
+  return { kind: "openai", url: url.replace("http:", "https:"), tls };
 }
 
 /** What engines may say of a request that they do not like: some give back all that they were sent. */
