@@ -153,7 +153,8 @@ const guessing: Scenario = {
       const before = workOf(stage);
       const answer = await ask(stage.gateway.url, { body, headers: bearer(guess) });
       answers.push(answer);
-      times.push(Math.min(answer.ms, workOf(stage) - before));
+      // What a process does for the first time takes longer.
+      if (i >= BURST / 3) times.push(Math.min(answer.ms, workOf(stage) - before));
     }
     const statuses = answers.map(({ status }) => status);
     checks.is("client", "the first answers", [...new Set(statuses.slice(0, BURST))], [401]);
