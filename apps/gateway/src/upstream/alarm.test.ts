@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ALARM_TICK_MS, createAlarm } from "./alarm.ts";
 
@@ -97,4 +99,27 @@ test("ten thousand share one timer, and none is left when nobody waits", () => {
   expect(vi.getTimerCount()).toBe(1);
   vi.advanceTimersByTime(10 + 2 * ALARM_TICK_MS);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("what came while this process was held up counts before the alarm that waits for it", async () => {
+  vi.useRealTimers();
+  const server = createServer((socket) => void socket.on("data", () => socket.write("here")));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  const [peer] = await Promise.all([once(server, "connection"), once(client, "connect")]).then(([[one]]) => [one]);
+  const heard: string[] = [];
+  const alarm = createAlarm(() => heard.push("alarm"));
+  client.on("data", () => {
+    heard.push("data");
+    alarm.clear();
+  });
+  peer.write("early");
+  alarm.set(20);
+  const until = performance.now() + 200;
+  while (performance.now() < until);
+  await new Promise((resolve) => setTimeout(resolve, 4 * ALARM_TICK_MS));
+  client.destroy();
+  server.close();
+  vi.useFakeTimers();
+  expect(heard).toEqual(["data"]);
 });

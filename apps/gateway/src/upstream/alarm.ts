@@ -22,7 +22,9 @@ class Entry implements Alarm, Bagged {
   set(ms: number): void {
     this.at = performance.now() + ms;
     entries.add(this);
-    ticking ??= setInterval(tick, ALARM_TICK_MS);
+    if (ticking !== undefined) return;
+    tickedAt = performance.now();
+    ticking = setInterval(tick, ALARM_TICK_MS);
   }
 
   clear(): void {
@@ -32,8 +34,18 @@ class Entry implements Alarm, Bagged {
 
 const entries = new Bag<Entry>();
 let ticking: NodeJS.Timeout | undefined;
+let tickedAt = 0;
 
 function tick(): void {
+  const now = performance.now();
+  const heldUp = now - tickedAt > 2 * ALARM_TICK_MS;
+  tickedAt = now;
+  // This process was away: what came meanwhile lies in its sockets, and is read before those ring who wait for it.
+  if (heldUp) setImmediate(ringDue);
+  else ringDue();
+}
+
+function ringDue(): void {
   const now = performance.now();
   const { items } = entries;
   // From the end: taking one out moves the last into its place. A ring may take out others, too.
