@@ -141,11 +141,12 @@ async function leaveBeforeRetry({ lane, ask }: Lab<"a">, count: number, stream: 
     // It is known to have failed, and the next attempt is 50 ms away at least.
     await sleep(20);
     client.leave();
-    await asked;
+    const { heard } = await asked;
     // In the midst of failures the breaker would be what keeps the engine from being asked.
     for (let good = 0; good < 2; good++) await ask(client, planOf({ number: number++ }), { model: `m${index}` });
     await sleep(RETRY_MS);
-    found.furtherAttempts += plan.visits.length - 1;
+    // On a machine that is busy the second attempt may have been on its way before the client left.
+    found.furtherAttempts += plan.visits.filter(({ at }) => at > heard.leftAt! + limitMs.full).length;
   });
   return found;
 }
