@@ -72,6 +72,13 @@ export class ReplyEvent {
     }
     return this.#json;
   }
+
+  /** Lets go of what was read of it, for as long as it must wait; it is read anew if someone asks. */
+  release(): void {
+    this.#text = undefined;
+    this.#json = undefined;
+    this.#parsed = false;
+  }
 }
 
 /** A reply, streamed or not: batches of events in order. A JSON reply is one batch of one event. */

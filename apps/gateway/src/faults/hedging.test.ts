@@ -127,13 +127,16 @@ test("a hundred that were given up are no evidence against a backend, and hold n
     expect(answers.every(({ content }) => content === text("b"))).toBe(true);
   }
   expect(pool.state("first")).toMatchObject({ breaker: "closed", inFlight: 0 });
-  expect(pool.seen("first")).toBe(100);
+  // Some were given up before the engine had read of them.
+  expect(pool.seen("first")).toBeGreaterThan(0);
   await until(
     () => inferenceOf(pool.engines.first).every(({ abortedAt }) => abortedAt !== undefined),
     500,
     "no connection survives",
   );
-  expect(await pool.gateway.metrics()).not.toMatch(/signalbox_breaker_transitions_total\{/);
+  const metrics = await pool.gateway.metrics();
+  expect(metrics).toContain('signalbox_attempts_total{backend="first",model="large",outcome="cancelled",cause=""} 100');
+  expect(metrics).not.toMatch(/signalbox_breaker_transitions_total\{/);
 });
 
 test.each(modes)("one that answers in time is asked alone ($mode)", async ({ stream }) => {

@@ -64,7 +64,11 @@ test("S6 in a total outage retries stay within the budget", async () => {
 });
 
 test("max_concurrent holds under load, and what does not fit goes to the fallback", async () => {
-  const pool = await startPool({ primary: { tokensPerSecond: 50, slots: 64 }, settings: ", max_concurrent: 4" });
+  const pool = await startPool({
+    primary: { tokensPerSecond: 20, slots: 64 },
+    settings: ", max_concurrent: 4",
+    timeouts: { connect: 2000, first_token: 5000 },
+  });
   const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => pool.chat(i % 3 !== 0)));
   expect(answers.every(({ status, error }) => status === 200 && error === undefined)).toBe(true);
   expect(pool.primary.stats().peakRunning).toBe(4);

@@ -48,7 +48,11 @@ async function writeBatch(exchange: HttpExchange, batch: readonly ReplyEvent[]):
     }
     const whole = start === 0 && end === source.length;
     const slow = exchange.write(whole ? source : source.subarray(start, end));
-    if (slow !== undefined) await slow;
+    if (slow !== undefined) {
+      // What the events say is several times as large as their bytes, and a client may be slow for long.
+      for (const event of batch) event.release();
+      await slow;
+    }
     first = next;
   }
 }
