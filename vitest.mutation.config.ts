@@ -1,0 +1,9 @@
+import { defineConfig } from "vitest/config";
+
+/** The tests that mutants run against: those of the pure packages, without the ones that measure time. */
+export default defineConfig({
+  test: {
+    include: ["packages/{router,protocol}/src/**/*.test.ts"],
+    testNamePattern: /^(?!.*(microsecond|millisecond|costs no more))/,
+  },
+});
