@@ -5,6 +5,7 @@ import type { Context } from "hono";
 import { writeLater } from "../runtime/write-later.ts";
 import type { IncomingBody, Intake } from "./intake.ts";
 import { closeGently } from "./refusals.ts";
+import { watchWriteStall } from "./write-stall.ts";
 
 /** A response's headers, as a flat list of names and values (Node's cheapest form). */
 export type HeaderList = string[];
@@ -211,11 +212,10 @@ class NodeExchange implements HttpExchange, IncomingBody {
     const outgoing = this.#outgoing;
     if (outgoing.destroyed) return Promise.reject(clientLeft());
     if (outgoing.write(piece)) return undefined;
-    const { socket } = outgoing;
-    socket?.setTimeout(this.writeStallMs);
+    const unwatch = watchWriteStall(outgoing, this.writeStallMs);
     return new Promise((resolve, reject) => {
       const settle = (left: boolean): void => {
-        socket?.setTimeout(0);
+        unwatch();
         outgoing.off("drain", onDrain);
         outgoing.off("close", onClose);
         if (left) reject(clientLeft());
@@ -240,8 +240,7 @@ class NodeExchange implements HttpExchange, IncomingBody {
 
   /** The end of the answer that the system has not taken yet; Node itself sets the socket's limit anew when it has. */
   #watchRest(): void {
-    const { socket } = this.#outgoing;
-    if (socket !== null && socket.writableLength > 0) socket.setTimeout(this.writeStallMs);
+    if ((this.#outgoing.socket?.writableLength ?? 0) > 0) watchWriteStall(this.#outgoing, this.writeStallMs);
   }
 }
 
