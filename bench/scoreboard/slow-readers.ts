@@ -28,6 +28,8 @@ export const slowReaders: Measure = {
     const engine = await startSimulator({ kind: "vllm", models: ["lab"], slots: first + more });
     await using gateway = await startReadyGateway({
       config: {
+        // Longer than the look takes: they would be let go.
+        server: { timeouts: { write: "5m" } },
         backends: { a: { kind: "vllm", url: engine.url } },
         models: { large: { on: [{ backend: "a", model: "lab" }] } },
       },
