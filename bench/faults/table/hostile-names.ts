@@ -150,7 +150,7 @@ const guessing: Scenario = {
     const body = chatBody("large", false);
     const answers: Answer[] = [];
     const times: number[] = [];
-    for (let i = 0; i < 2 * BURST; i++) {
+    for (let i = 0; i < 10 * BURST; i++) {
       const guess = i % 2 === 0 ? `${key.slice(0, -4)}${1000 + i}` : `sb-guess-${i}`;
       const before = workOf(stage);
       const answer = await ask(stage.gateway.url, { body, headers: bearer(guess) });
@@ -160,12 +160,13 @@ const guessing: Scenario = {
     }
     const statuses = answers.map(({ status }) => status);
     checks.is("client", "the first answers", [...new Set(statuses.slice(0, BURST))], [401]);
-    checks.is("client", "the last answer", statuses.at(-1), 429);
-    checkError(checks, answers.at(-1)!, 429, "too_many_failed_keys");
-    checks.that("client", "no retry-after", Number(answers.at(-1)?.headers["retry-after"]) > 0);
+    const throttled = answers.findLast(({ status }) => status === 429)!;
+    checks.that("client", "the flood is not throttled", statuses.filter((status) => status === 429).length > 7 * BURST);
+    checkError(checks, throttled, 429, "too_many_failed_keys");
+    checks.that("client", "no retry-after", Number(throttled.headers["retry-after"]) > 0);
     const told = new Set(answers.map(({ status, text }) => `${status} ${text}`));
     checks.is("client", "different answers", told.size, 2);
-    const p99 = times.sort((a, b) => a - b).at(-2)!;
+    const p99 = times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)]!;
     note("p99_work_ms", p99);
     checks.within("client", "the 99th percentile of the work in ms", p99, 0, 5);
     const right = await ask(stage.gateway.url, { body, headers: bearer(key) });
@@ -175,7 +176,7 @@ const guessing: Scenario = {
     const refused = statuses.filter((status) => status === 401).length;
     const total = (code: string) => stage.grown("signalbox_requests_total", { code });
     checks.is("metrics", "wrong keys", await total("invalid_api_key"), refused);
-    checks.is("metrics", "throttled", await total("too_many_failed_keys"), 2 * BURST - refused);
+    checks.is("metrics", "throttled", await total("too_many_failed_keys"), statuses.length - refused);
     checks.that("log", "a guess is in it", !/guess|sb-names/.test(JSON.stringify(stage.gateway.lines)));
   },
 };
