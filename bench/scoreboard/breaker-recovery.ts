@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Lab, openLab } from "../lab/lab.ts";
 import type { Lane } from "../lab/lane.ts";
-import { type Act, type Plan, planOf, type Visit } from "../lab/plan.ts";
+import { peakOf } from "../lab/peak-of.ts";
+import { type Act, type Plan, planOf } from "../lab/plan.ts";
 import type { Measure } from "./measure.ts";
 
 const EVERY_MS = 20;
@@ -154,7 +155,8 @@ class FlapScript {
     for (let burst = 0; burst < count; burst++) {
       const plans = Array.from({ length: 40 }, () => planOf({ number: this.#number++, delayMs: 100 }));
       await Promise.all(plans.map((plan) => this.#ask(plan)));
-      peaks.push(peakOf(plans.flatMap(({ visits }) => visits.filter(({ engine }) => engine === "a"))));
+      const visits = plans.flatMap((plan) => plan.visits.filter(({ engine }) => engine === "a"));
+      peaks.push(peakOf(visits.map(({ at, endedAt = at }) => ({ from: at, to: endedAt }))));
     }
     return peaks;
   }
@@ -176,19 +178,4 @@ class FlapScript {
     const last = plan.visits.at(-1);
     if (last?.engine === "a" && last.act.do === "answer") this.#servedAt.push(last.endedAt ?? 0);
   }
-}
-
-function peakOf(visits: readonly Visit[]): number {
-  const moves = visits.flatMap(({ at, endedAt = at }) => [
-    { at, by: 1 },
-    { at: endedAt, by: -1 },
-  ]);
-  moves.sort((one, other) => one.at - other.at || one.by - other.by);
-  let now = 0;
-  let peak = 0;
-  for (const { by } of moves) {
-    now += by;
-    peak = Math.max(peak, now);
-  }
-  return peak;
 }

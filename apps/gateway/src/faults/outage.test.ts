@@ -1,25 +1,10 @@
 import { expect, test } from "vitest";
+import { peakOf } from "../../../../bench/lab/peak-of.ts";
 import { chatBody, type Pool, startPool, until, words } from "./fault-pool.ts";
 import { startRawUpstream } from "./raw-upstream.ts";
 import { ask, readAnswer } from "./wire-client.ts";
 
 const stateOf = (pool: Pool) => pool.gateway.gateway.serving.backends.get("primary")!.state;
-
-/** Most requests that were under way at once. */
-function peakOf(entries: readonly { at: number; endedAt?: number; abortedAt?: number }[]): number {
-  const moves = entries.flatMap((entry) => [
-    { at: entry.at, by: 1 },
-    { at: entry.endedAt ?? entry.abortedAt ?? Number.POSITIVE_INFINITY, by: -1 },
-  ]);
-  moves.sort((a, b) => a.at - b.at || a.by - b.by);
-  let now = 0;
-  let peak = 0;
-  for (const { by } of moves) {
-    now += by;
-    peak = Math.max(peak, now);
-  }
-  return peak;
-}
 
 test("F54 a pool that hangs, known to be dead by probes and by requests, is answered for at once, without a try", async () => {
   const pool = await startPool({
@@ -75,7 +60,10 @@ test("max_concurrent holds under load, and what does not fit goes to the fallbac
   expect(pool.seen("primary")).toHaveLength(4);
   expect(pool.seen("fallback")).toHaveLength(56);
   for (let round = 0; round < 2; round++) await Promise.all(Array.from({ length: 8 }, () => pool.chat(true)));
-  expect(peakOf(pool.seen("primary"))).toBeLessThanOrEqual(4);
+  const spans = pool
+    .seen("primary")
+    .map(({ at, endedAt, abortedAt }) => ({ from: at, to: endedAt ?? abortedAt ?? Number.POSITIVE_INFINITY }));
+  expect(peakOf(spans)).toBeLessThanOrEqual(4);
   expect(stateOf(pool).inFlight).toBe(0);
 });
 

@@ -1,3 +1,5 @@
+import type { AttemptEnd } from "@signalbox/router";
+
 /**
  * The one signal of a request, from the client's socket to the backend's: cancelled once, with a reason, and followed by
  * one listener at a time (the attempt under way, or a pause between two); attempts that run side by side have a child each.
@@ -15,6 +17,12 @@ export class Cancellation {
 
   get reason(): unknown {
     return this.#reason;
+  }
+
+  /** How an attempt ends that it cut short: by the request's deadline, or since nobody wants the answer. */
+  get attemptEnd(): AttemptEnd {
+    const total = (this.#reason as { code?: unknown } | undefined)?.code === "deadline_exceeded";
+    return total ? { how: "timeout", which: "total" } : { how: "client_gone" };
   }
 
   /** Only the first call counts. */

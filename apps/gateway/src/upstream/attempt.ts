@@ -290,10 +290,8 @@ class Attempt implements ReadWatch {
     const { options, cancellation } = this.#request;
     const failure = (end: AttemptEnd, what: string) => new AttemptFailure(end, `${options.backend}: ${what}`, error);
     if (cancellation.aborted) {
-      const total = (cancellation.reason as { code?: unknown } | undefined)?.code === "deadline_exceeded";
-      return total
-        ? failure({ how: "timeout", which: "total" }, "the deadline passed")
-        : failure({ how: "client_gone" }, "the client left");
+      const end = cancellation.attemptEnd;
+      return failure(end, end.how === "timeout" ? "the deadline passed" : "the client left");
     }
     if (this.#timedOut !== undefined) {
       const { which, ms } = this.#timedOut;

@@ -1,5 +1,4 @@
-import type { Cursor } from "../cursor.ts";
-import { type Answer, MORE, YES } from "../cursor.ts";
+import { type Answer, type Cursor, MORE, YES } from "../cursor.ts";
 
 /** Steps over `literal`, if it is here. */
 export function* take(read: Cursor, literal: string): Generator<undefined, Answer, undefined> {

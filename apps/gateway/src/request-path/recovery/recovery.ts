@@ -140,10 +140,9 @@ export class Recovery {
   #checkCancelled(): void {
     const { cancellation } = this.#options;
     if (!cancellation.aborted) return;
-    const total = (cancellation.reason as { code?: unknown } | undefined)?.code === "deadline_exceeded";
-    throw total
-      ? new AttemptFailure({ how: "timeout", which: "total" }, "the deadline passed before the reply went on")
-      : new AttemptFailure({ how: "client_gone" }, "the client left before the reply went on");
+    const end = cancellation.attemptEnd;
+    const what = end.how === "timeout" ? "the deadline passed" : "the client left";
+    throw new AttemptFailure(end, `${what} before the reply went on`);
   }
 
   async *#try(how: RecoveryWay): AsyncGenerator<Events, Reply | undefined> {
