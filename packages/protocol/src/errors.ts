@@ -33,6 +33,7 @@ export const errorTable = {
   too_many_failed_keys: { status: 429, type: "rate_limit_error", domain: "caller", retryable: true },
   rate_limit_exceeded: { status: 429, type: "rate_limit_error", domain: "policy", retryable: true },
   concurrency_limit_exceeded: { status: 429, type: "rate_limit_error", domain: "policy", retryable: true },
+  budget_exceeded: { status: 429, type: "rate_limit_error", domain: "policy", retryable: false },
   client_closed_request: { status: 499, type: "invalid_request_error", domain: "caller", retryable: true },
   internal_error: { status: 500, type: "server_error", domain: "gateway", retryable: true },
   upstream_failed: { status: 502, type: "upstream_error", domain: "backend", retryable: true },
@@ -52,6 +53,8 @@ export interface GatewayErrorOptions {
   param?: string | undefined;
   /** When to come back, in milliseconds; leaves as `retry-after` in whole seconds, rounded up. */
   retryAfterMs?: number | undefined;
+  /** Coming back within minutes is of no use: leaves as `x-should-retry: false`, which the official clients obey. */
+  final?: boolean | undefined;
   /** Replaces the table's status: only for a backend's own 4xx, which is passed on as it came. */
   status?: number | undefined;
   /** A backend's own error object, passed on to the client as it came (4xx only). */
@@ -66,6 +69,7 @@ export class GatewayError extends Error {
   readonly type: string;
   readonly param: string | null;
   readonly retryAfterMs: number | undefined;
+  readonly final: boolean;
   readonly upstreamBody: unknown;
 
   constructor(code: ErrorCode, message: string, options: GatewayErrorOptions = {}) {
@@ -76,6 +80,7 @@ export class GatewayError extends Error {
     this.type = row.type;
     this.param = options.param ?? null;
     this.retryAfterMs = options.retryAfterMs;
+    this.final = options.final ?? false;
     this.upstreamBody = options.upstreamBody;
   }
 }

@@ -2,7 +2,8 @@ import path from "node:path";
 import { kinds } from "@signalbox/backends";
 import type { Deployment, Model, Policy, Rule } from "@signalbox/router";
 import { compileGuards } from "./compile-guards.ts";
-import type { BackendConfig, Config, PolicyTest, Team, TlsOptions } from "./config.ts";
+import type { BackendConfig, Config, Limits, PolicyTest, Team, TlsOptions } from "./config.ts";
+import type { LimitsEntry } from "./limit-schema.ts";
 import type { ConfigFile } from "./schema.ts";
 
 /** The files that a config names. */
@@ -64,6 +65,9 @@ export function compileConfig(
     store: file.store,
     backends: new Map(Object.keys(file.backends).map((name) => [name, compileBackend(name, file, named)])),
     policy,
+    modelLimits: new Map(
+      Object.entries(file.models).flatMap(([name, { limits }]) => (limits ? [[name, compileLimits(limits)]] : [])),
+    ),
     teams:
       file.teams && new Map(Object.entries(file.teams).map(([name, team]) => [name, compileTeam(name, team, policy)])),
     guards: compileGuards(file),
@@ -181,16 +185,34 @@ function compileDeployment(name: string, on: ConfigFile["models"][string]["on"][
 }
 
 function compileTeam(name: string, entry: NonNullable<ConfigFile["teams"]>[string], policy: Policy): Team {
-  const { requests, tokens, concurrent } = entry.limits;
+  const { per_key: perKey, per_model: perModel, ...own } = entry.limits;
   return Object.freeze({
     name,
     keys: entry.keys.map((key) => key.toLowerCase()),
     models: entry.models && new Set(entry.models.map((model) => policy.aliases.get(model) ?? model)),
     limits: Object.freeze({
-      ...(requests && { requests }),
-      ...(tokens && { tokens }),
-      ...(concurrent && { concurrent }),
+      ...compileLimits(own),
+      ...(perKey && { perKey: compileLimits(perKey) }),
+      ...(perModel && {
+        perModel: new Map(
+          Object.entries(perModel).map(([model, limits]) => [
+            policy.aliases.get(model) ?? model,
+            compileLimits(limits),
+          ]),
+        ),
+      }),
     }),
+  });
+}
+
+function compileLimits(entry: LimitsEntry): Limits {
+  const { requests, tokens, input_tokens: inputTokens, output_tokens: outputTokens, concurrent } = entry;
+  return Object.freeze({
+    ...(requests && { requests }),
+    ...(tokens && { tokens }),
+    ...(inputTokens && { inputTokens }),
+    ...(outputTokens && { outputTokens }),
+    ...(concurrent && { concurrent }),
   });
 }
 

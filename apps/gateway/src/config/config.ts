@@ -13,6 +13,8 @@ export interface Config {
   readonly backends: ReadonlyMap<string, BackendConfig>;
   /** Models, aliases, rules and thresholds: what the router decides by. */
   readonly policy: Policy;
+  /** What all teams together may use of a model, by its name; models without limits are not there. */
+  readonly modelLimits: ReadonlyMap<string, Limits>;
   /** Undefined = open: no key is checked, everybody is the team `default`. */
   readonly teams: ReadonlyMap<string, Team> | undefined;
   /** What tool calls are held to. */
@@ -115,14 +117,25 @@ export interface Team {
   readonly keys: readonly string[];
   /** Model names (aliases resolved) and perhaps `auto`. Undefined = all, and `auto`. */
   readonly models: ReadonlySet<string> | undefined;
-  readonly limits: Limits;
+  readonly limits: TeamLimits;
 }
 
+/** What may be used; without limit where nothing is said. The rates of a list have windows of different lengths. */
 export interface Limits {
-  readonly requests?: Rate;
-  readonly tokens?: Rate;
+  readonly requests?: readonly Rate[];
+  /** Of prompts and replies together. */
+  readonly tokens?: readonly Rate[];
+  readonly inputTokens?: readonly Rate[];
+  readonly outputTokens?: readonly Rate[];
   /** Requests under way at once. */
   readonly concurrent?: number;
+}
+
+interface TeamLimits extends Limits {
+  /** Of each key by itself. */
+  readonly perKey?: Limits;
+  /** By the model's name (aliases resolved). */
+  readonly perModel?: ReadonlyMap<string, Limits>;
 }
 
 /** A request and what must come of it. */

@@ -59,6 +59,22 @@ export const rate = () =>
     const parsed = parseRate(text);
     return parsed && parsed.limit > 0 ? parsed : undefined;
   });
+/** One `{ limit, windowMs }` or more, with windows of different lengths. */
+export const rates = () =>
+  z.union([
+    rate().transform((only) => [only]),
+    z
+      .array(rate())
+      .min(1, "expected at least one rate")
+      .superRefine((list, context) => {
+        list.forEach(({ windowMs }, index) => {
+          const first = list.findIndex((other) => other.windowMs === windowMs);
+          if (first === index) return;
+          const message = `[${first}] has a window of the same length already: only the smaller limit would ever count`;
+          context.addIssue({ code: "custom", message, path: [index] });
+        });
+      }),
+  ]);
 /** A share from 0 to 1, written as a percentage. */
 export const percent = () => unitField("percent", String.raw`\d+(\.\d+)?\s*%`, parsePercent);
 /** Bytes, at least 1. */

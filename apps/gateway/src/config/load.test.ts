@@ -114,8 +114,8 @@ teams:
     keys: [hash("a")],
     models: new Set(["auto", "small"]),
     limits: {
-      requests: { limit: 600, windowMs: 60_000 },
-      tokens: { limit: 200_000, windowMs: 60_000 },
+      requests: [{ limit: 600, windowMs: 60_000 }],
+      tokens: [{ limit: 200_000, windowMs: 60_000 }],
       concurrent: 16,
     },
   });

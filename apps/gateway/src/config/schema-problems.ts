@@ -38,7 +38,7 @@ function issueProblems(issues: Issues, value: unknown): Problem[] {
 /** The one of several forms that a value has, though something in it is wrong; undefined = it has none of them. */
 function likelyBranch(branches: readonly z.core.$ZodIssue[][]): z.core.$ZodIssue[] | undefined {
   const meant = branches.filter((issues) =>
-    issues.every(({ code, path }) => code !== "invalid_type" || path.length > 0),
+    issues.every(({ code, path }) => (code !== "invalid_type" && code !== "invalid_union") || path.length > 0),
   );
   return meant.length === 1 ? meant[0] : undefined;
 }

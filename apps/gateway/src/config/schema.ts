@@ -14,11 +14,11 @@ import {
   oneOf,
   percent,
   plainName,
-  rate,
   section,
   size,
 } from "./fields.ts";
 import { GuardSection } from "./guard-schema.ts";
+import { LimitsSection, TeamLimits } from "./limit-schema.ts";
 
 const variablePattern = String.raw`^\$\{[A-Za-z_][A-Za-z0-9_]*(:-)?\}$`;
 const text = () => z.string().min(1, "expected some text, not an empty string");
@@ -195,6 +195,9 @@ const ModelEntry = section({
     .default(false)
     .describe("Asks again for a streamed reply that broke off; the rest is sent if it begins with the same text."),
   guard: GuardSection.optional().describe("What the model's tool calls are held to."),
+  limits: LimitsSection.optional().describe(
+    "What all teams together may use of the model; without limit unless given.",
+  ),
   defaults: RequestDefaults.prefault({}).describe("Request fields that a client's own values override."),
 });
 
@@ -204,12 +207,6 @@ const RuleEntry = section({
   use: text().describe("Name of the model to use."),
 });
 
-const Limits = section({
-  requests: rate().optional().describe("Requests in any window of this length."),
-  tokens: rate().optional().describe("Tokens of prompts and replies in any window of this length."),
-  concurrent: count().optional().describe("Requests under way at once."),
-});
-
 const TeamEntry = section(
   {
     keys: z
@@ -217,7 +214,7 @@ const TeamEntry = section(
       .min(1, "expected at least one key hash (signalbox keys create makes one)")
       .describe("SHA-256 hashes of the team's keys, as `sha256:` and 64 hex digits."),
     models: z.array(text()).optional().describe("Models that the team may use; all of them, and `auto`, unless given."),
-    limits: Limits.prefault({}).describe("What the team may use; without limit unless given."),
+    limits: TeamLimits.prefault({}).describe("What the team may use; without limit unless given."),
     guard: GuardSection.optional().describe(
       "What tool calls in the team's answers are held to, beside the model's guard.",
     ),

@@ -53,8 +53,8 @@ export class Attempts implements AttemptEffects<OpenReply> {
   readonly #recalled: ReadRequest;
   readonly #decision: Decision;
   readonly #cancellation: Cancellation;
-  /** Tokens of replies that were denied before another was asked for. */
-  deniedTokens = 0;
+  /** What replies took that were denied before another was asked for. */
+  readonly denied = { promptTokens: 0, completionTokens: 0 };
 
   constructor({ serving, story, request, decision, cancellation }: AttemptsOptions) {
     this.#serving = serving;
@@ -191,7 +191,8 @@ export class Attempts implements AttemptEffects<OpenReply> {
       },
       onDenied: ({ usage, contentEvents }) => {
         const { promptTokens, completionTokens } = tokensOf({ ...this.#story, usage, contentEvents, firstTokenAt: 0 });
-        this.deniedTokens += promptTokens + completionTokens;
+        this.denied.promptTokens += promptTokens;
+        this.denied.completionTokens += completionTokens;
       },
     });
   }

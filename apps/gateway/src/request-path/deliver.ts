@@ -67,5 +67,6 @@ export function deliverBreak(exchange: HttpExchange, error: GatewayError): void 
 export function deliverError(exchange: HttpExchange, error: GatewayError, headers: HeaderList = []): void {
   headers.push("content-type", "application/json");
   if (error.retryAfterMs !== undefined) headers.push("retry-after", retryAfter(error.retryAfterMs));
+  if (error.final) headers.push("x-should-retry", "false");
   exchange.send(error.status, headers, JSON.stringify(errorBody(error)));
 }

@@ -3,7 +3,8 @@ import { AllAttemptsFailed, AttemptFailure, type Decision, decide, type Opened }
 import type { HeaderList, HttpExchange } from "../http/exchange.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import type { Serving } from "../runtime/serving.ts";
-import { type Admission, type LimitState, pushLimitHeaders, type Reservation } from "../teams/limits.ts";
+import { pushLimitHeaders } from "../teams/limit-headers.ts";
+import type { Admission, LimitState, Reservation } from "../teams/limits.ts";
 import { type Alarm, createAlarm } from "../upstream/alarm.ts";
 import type { OpenReply } from "../upstream/attempt.ts";
 import { Attempts } from "./attempts.ts";
@@ -56,8 +57,8 @@ class Way {
   async go(): Promise<void> {
     const { config } = this.#serving;
     const story = this.#story;
-    const team = this.#serving.identify(this.#exchange);
-    story.team = team.name;
+    const caller = this.#serving.identify(this.#exchange);
+    story.team = caller.team.name;
     this.#exchange.onClientGone(() => {
       this.#cancellation.cancel(new GatewayError("client_closed_request", "the client closed the connection"));
     });
@@ -70,11 +71,14 @@ class Way {
     });
     story.asked = request.model;
     story.stream = request.stream;
-    const decision = this.#decide(request, team.models);
-    const admission = this.#serving.limits.reserve(
-      team,
-      decision.tokens + (decision.features.maxTokens ?? UNTOLD_REPLY_TOKENS),
-    );
+    const decision = this.#decide(request, caller.team.models);
+    const admission = this.#serving.limits.reserve({
+      quotas: this.#serving.quotasOf(caller, decision.model.name),
+      inputTokens: decision.tokens,
+      outputTokens: replyTokensOf(decision),
+      cost: 0,
+      gpuMs: 0,
+    });
     this.#admit(admission instanceof Promise ? await admission : admission);
     this.#attempts = new Attempts({
       serving: this.#serving,
@@ -113,11 +117,13 @@ class Way {
     return decision;
   }
 
-  /** Takes what the request needs of the team's limits, or says when it may come again. */
+  /** Takes what the request needs of its limits, or says when it may come again. */
   #admit(admission: Admission): void {
     this.#limits = admission.state;
-    if (!admission.ok)
-      throw new GatewayError(admission.code, admission.message, { retryAfterMs: admission.retryAfterMs });
+    if (!admission.ok) {
+      const { code, message, retryAfterMs, spent } = admission;
+      throw new GatewayError(code, message, { retryAfterMs, final: spent });
+    }
     this.#reservation = admission.reservation;
   }
 
@@ -219,8 +225,22 @@ class Way {
     opened?.permit.end(this.#outcome);
     const { promptTokens, completionTokens } = tokensOf(story);
     if (story.attempts === 0) this.#reservation?.release();
-    else this.#reservation?.settle(promptTokens + completionTokens + (this.#attempts?.deniedTokens ?? 0));
+    else {
+      const denied = this.#attempts?.denied;
+      this.#reservation?.settle({
+        inputTokens: promptTokens + (denied?.promptTokens ?? 0),
+        outputTokens: completionTokens + (denied?.completionTokens ?? 0),
+        cost: 0,
+        gpuMs: 0,
+      });
+    }
   }
+}
+
+/** Tokens to reserve for the reply, before anything of it is there. */
+function replyTokensOf({ features }: Decision): number {
+  if (features.endpoint === "embeddings") return 0;
+  return features.maxTokens ?? UNTOLD_REPLY_TOKENS;
 }
 
 /** What the log may hold of an error. An engine's own words may repeat the prompt; its own log has them under the request's id. */

@@ -65,7 +65,7 @@ export async function startGateway({
   const sweeping = setInterval(() => reasoning.sweep(), REASONING_SWEEP_MS).unref();
   const room = createRoom(config, signals, log);
   const parts = {
-    limits: createMemoryStore({ now, reservationTtlMs: config.timeouts.totalMs + 60_000 }),
+    limits: createMemoryStore({ now, wallNow: Date.now, reservationTtlMs: config.timeouts.totalMs + 60_000 }),
     signals,
     throttle: createFailureThrottle({ now }),
     capture,

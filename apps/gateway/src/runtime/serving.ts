@@ -11,7 +11,7 @@ import {
   type StrategyName,
   strategies,
 } from "@signalbox/router";
-import type { Config, Team } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import type { HttpExchange } from "../http/exchange.ts";
 import type { Intake } from "../http/intake.ts";
 import type { ReadRequest } from "../request-path/read-request.ts";
@@ -19,8 +19,9 @@ import type { ReasoningMemory } from "../request-path/reasoning-memory.ts";
 import type { Capture } from "../signals/capture.ts";
 import type { Signals } from "../signals/signals.ts";
 import type { FailureThrottle } from "../teams/failure-throttle.ts";
-import { createKeyIndex } from "../teams/keys.ts";
+import { type Caller, createKeyIndex } from "../teams/keys.ts";
 import type { LimitStore } from "../teams/limits.ts";
+import { createQuotaIndex, type QuotaIndex } from "../teams/quota.ts";
 import { type BackendRuntime, createBackendRuntime } from "./backend-runtime.ts";
 import type { Gate } from "./gate.ts";
 
@@ -37,7 +38,9 @@ export interface Serving {
   readonly gate: Gate;
   readonly intake: Intake;
   /** @throws GatewayError `invalid_api_key`, `too_many_failed_keys`, `invalid_request`. */
-  identify(exchange: HttpExchange): Team;
+  identify(exchange: HttpExchange): Caller;
+  /** What a request of this caller to this model is counted against. */
+  readonly quotasOf: QuotaIndex["quotasOf"];
   /** The deployments of a model that may be tried now, ordered by its strategy. */
   choose(model: Model): Choice;
   /** The tools of a request, as guards read them; compiled once for equal tools. */
@@ -69,7 +72,6 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
   const states = statesOf(config, backends);
   const keys = createKeyIndex(config.teams);
   const turns = new Map<string, number>();
-  parts.limits.retain(config.teams);
   // An outage with many reloads must not have a new budget with each.
   const retryBudget = previous?.retryBudget ?? createRetryBudget({ now: parts.now });
   retryBudget.setRatio(config.retryBudget);
@@ -84,6 +86,7 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
     gate: parts.gate,
     intake: parts.intake,
     retryBudget,
+    quotasOf: createQuotaIndex(config).quotasOf,
     identify: (exchange) => identify(exchange, keys, parts.throttle),
     choose(model) {
       const { fit, panic, refused } = candidatesFor(model, states, parts.now());
@@ -141,11 +144,11 @@ function sameBackend(before: BackendRuntime, config: BackendRuntime["config"]): 
   return text(before.config) === text(config);
 }
 
-function identify(exchange: HttpExchange, keys: ReturnType<typeof createKeyIndex>, throttle: FailureThrottle): Team {
+function identify(exchange: HttpExchange, keys: ReturnType<typeof createKeyIndex>, throttle: FailureThrottle): Caller {
   const authorization = exchange.header("authorization");
   const twice = exchange.headerCount("authorization") > 1;
   const identity = keys.identify(twice ? ["", ""] : authorization, exchange.header("x-api-key"));
-  if (identity.ok) return identity.team;
+  if (identity.ok) return identity.caller;
   const waitMs = identity.code === "invalid_api_key" ? throttle.fail(exchange.remoteAddress) : 0;
   if (waitMs > 0) {
     throw new GatewayError("too_many_failed_keys", "too many wrong API keys from this address", {

@@ -10,7 +10,10 @@ test("a new key has 256 random bits, and its hash finds it again", () => {
   expect(hash).toBe(hashKey(key));
   expect(createKey().key).not.toBe(key);
   const index = createKeyIndex(new Map([["a", team("a", [hash])]]));
-  expect(index.identify(`Bearer ${key}`)).toMatchObject({ ok: true, team: { name: "a" } });
+  expect(index.identify(`Bearer ${key}`)).toMatchObject({
+    ok: true,
+    caller: { team: { name: "a" }, key: hash.slice(7, 15) },
+  });
 });
 
 test("the hash is SHA-256 as other tools make it", () => {
@@ -35,7 +38,7 @@ test.each([
   ["Basic eDp5", "key-b", "b"],
 ])("authorization %j and x-api-key %j are team %s", (authorization, apiKey, name) => {
   const identity = index.identify(authorization, apiKey);
-  expect(identity.ok && identity.team.name).toBe(name);
+  expect(identity.ok && identity.caller.team.name).toBe(name);
 });
 
 test.each([
@@ -60,7 +63,10 @@ test.each([
 test("an open gateway takes any key, and none, but not two authorization headers", () => {
   const open = createKeyIndex(undefined);
   expect(open.open).toBe(true);
-  expect(open.identify("Bearer EMPTY")).toMatchObject({ ok: true, team: { name: "default", models: undefined } });
-  expect(open.identify(undefined)).toMatchObject({ ok: true, team: { name: "default" } });
+  expect(open.identify("Bearer EMPTY")).toMatchObject({
+    ok: true,
+    caller: { team: { name: "default", models: undefined }, key: "" },
+  });
+  expect(open.identify(undefined)).toMatchObject({ ok: true, caller: { team: { name: "default" }, key: "" } });
   expect(open.identify(["Bearer a", "Bearer b"])).toMatchObject({ ok: false, code: "invalid_request" });
 });

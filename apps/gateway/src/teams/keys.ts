@@ -21,9 +21,16 @@ export function hashKey(key: string): string {
   return `sha256:${hash("sha256", key, "hex")}`;
 }
 
+/** Who asks. */
+export interface Caller {
+  readonly team: Team;
+  /** The key's name, or the first 8 hex digits of its hash; empty where no key is checked. */
+  readonly key: string;
+}
+
 /** Who asks, or why that cannot be told. */
 type Identity =
-  | { readonly ok: true; readonly team: Team }
+  | { readonly ok: true; readonly caller: Caller }
   | {
       readonly ok: false;
       readonly code: ErrorCode & ("invalid_api_key" | "invalid_request");
@@ -37,7 +44,7 @@ export interface KeyIndex {
   /** True when no key is checked. */
   readonly open: boolean;
   /**
-   * The team of a request, by `authorization: Bearer KEY` or `x-api-key: KEY`. In an open gateway everybody is the team
+   * The team and the key of a request, by `authorization: Bearer KEY` or `x-api-key: KEY`. In an open gateway everybody is the team
    * `default`. A few microseconds, the same for every key that is wrong.
    */
   identify(authorization: HeaderValue, apiKey?: HeaderValue): Identity;
@@ -56,12 +63,12 @@ const maxKeyLength = 1024;
 
 /** Finds teams by key. `teams` undefined = open. Build one for each config. */
 export function createKeyIndex(teams: ReadonlyMap<string, Team> | undefined): KeyIndex {
-  const everybody: Identity = Object.freeze({ ok: true, team: openTeam });
+  const everybody: Identity = Object.freeze({ ok: true, caller: Object.freeze({ team: openTeam, key: "" }) });
   const byHash = new Map<string, { readonly hash: Buffer; readonly identity: Identity }>();
   for (const team of teams?.values() ?? []) {
-    const identity: Identity = Object.freeze({ ok: true, team });
     for (const key of team.keys) {
       const hex = key.slice("sha256:".length).toLowerCase();
+      const identity: Identity = Object.freeze({ ok: true, caller: Object.freeze({ team, key: hex.slice(0, 8) }) });
       byHash.set(hex, { hash: Buffer.from(hex, "hex"), identity });
     }
   }

@@ -1,188 +1,239 @@
-import type { Team } from "../config/config.ts";
-import type { Rate } from "../config/units.ts";
 import { Bag, type Bagged } from "../runtime/bag.ts";
-import {
-  type Admission,
-  type Allowance,
-  isUnlimited,
-  type LimitState,
-  type LimitStore,
-  type Reservation,
-} from "./limits.ts";
-import { createSlidingWindow, type SlidingWindow } from "./sliding-window.ts";
+import { amountOf, estimatesOf } from "./amounts.ts";
+import { type Counter, createCounter, UNTIL_SOMETHING_ENDS } from "./counters.ts";
+import { HoldTimes } from "./hold-times.ts";
+import type { Admission, Claim, LimitState, LimitStore, Reservation, Used } from "./limits.ts";
+import type { Quota } from "./quota.ts";
+import { refusalOf } from "./refusal.ts";
+import { tightest } from "./tightest.ts";
 
 export interface MemoryStoreOptions {
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
-  /** A slot that nobody gave back is free again after this time; longer than any request may take. */
+  /** Milliseconds since 1970, for what counts by the calendar. */
+  readonly wallNow: () => number;
+  /** What nobody gave back is free again after this time; longer than any request may take. */
   readonly reservationTtlMs: number;
+  /** What of a quota may be used here: a whole number of at least 0 that may change at any time. All of it unless given. */
+  readonly limitOf?: (quota: Quota) => number;
 }
 
-/** What is counted for one team. */
-interface Usage {
-  requests: SlidingWindow | undefined;
-  tokens: SlidingWindow | undefined;
-  /** Requests under way. */
-  readonly open: Bag<MemoryReservation>;
-  /** How long requests took of late, in milliseconds; 0 = not known yet. */
-  holdMs: number;
+/** A store in this process, which can also take over from another one. */
+export interface MemoryStore extends LimitStore {
+  reserve(claim: Claim): Admission;
+  /** Counts a request that was admitted elsewhere, whether it fits or not. */
+  note(claim: Claim): Reservation;
+  /** What counts against a quota now, with what is held. */
+  used(quota: Quota): number;
+  /** Counts `amount` as used now; slots are not used up, so theirs stays as it is. */
+  seed(quota: Quota, amount: number): void;
+  /** Quotas that something was counted for of late. */
+  readonly size: number;
 }
 
-const unlimited: Admission = Object.freeze({
+/** Counters that are looked through for empty ones when there are more of them; then when there are twice those left. */
+const MIN_SWEPT = 1024;
+
+const unlimited: Admission & { readonly ok: true } = Object.freeze({
   ok: true,
   reservation: Object.freeze({ settle: () => {}, release: () => {} }),
   state: Object.freeze({}),
 });
 
-/** Counts in this process: a few microseconds a request, a few kilobytes a team, nothing admitted over a limit. */
-export function createMemoryStore(options: MemoryStoreOptions): LimitStore {
-  const { now, reservationTtlMs } = options;
-  const byTeam = new Map<string, Usage>();
+/** Counts in this process: a few microseconds a request, a kilobyte a quota, nothing admitted over a limit. */
+export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
+  return new Counts(options);
+}
 
-  function usageOf(team: Team): Usage {
-    let usage = byTeam.get(team.name);
-    if (usage === undefined) {
-      usage = { requests: undefined, tokens: undefined, open: new Bag(), holdMs: 0 };
-      byTeam.set(team.name, usage);
+class Counts implements MemoryStore {
+  readonly now: () => number;
+  readonly holdTimes = new HoldTimes();
+  /** Those that hold something. */
+  readonly open = new Bag<MemoryReservation>();
+  readonly #wallNow: () => number;
+  readonly #ttlMs: number;
+  readonly #limitOf: (quota: Quota) => number;
+  readonly #counters = new Map<string, Counter>();
+  #sweepAt = MIN_SWEPT;
+  /** No open reservation expires before. */
+  #expiresFirst = Number.POSITIVE_INFINITY;
+
+  constructor({ now, wallNow, reservationTtlMs, limitOf = ({ limit }) => limit }: MemoryStoreOptions) {
+    this.now = now;
+    this.#wallNow = wallNow;
+    this.#ttlMs = reservationTtlMs;
+    this.#limitOf = limitOf;
+  }
+
+  get size(): number {
+    return this.#counters.size;
+  }
+
+  reserve(claim: Claim): Admission {
+    const { quotas } = claim;
+    if (quotas.length === 0) return unlimited;
+    const time = this.now();
+    const amounts = estimatesOf(claim, this.#limitOf);
+    const short = this.#shortOf(quotas, amounts, time);
+    if (short === undefined) {
+      const reservation = this.#take(quotas, amounts, time);
+      return { ok: true, reservation, state: this.#stateOf(quotas, time) };
     }
-    usage.requests = windowFor(usage.requests, team.limits.requests);
-    usage.tokens = windowFor(usage.tokens, team.limits.tokens);
-    return usage;
+    const { quota, waitMs } = short;
+    const refusal = refusalOf({
+      quota,
+      waitMs,
+      limit: this.#limitOf(quota),
+      holdMs: this.holdTimes.of(quota),
+      time: this.#wallNow(),
+    });
+    return { ok: false, ...refusal, state: this.#stateOf(quotas, time) };
   }
 
-  return {
-    reserve(team, estimate) {
-      if (isUnlimited(team.limits)) return unlimited;
-      const time = now();
-      const usage = usageOf(team);
-      const { requests, tokens, open } = usage;
-      const { limits } = team;
-      const amount =
-        limits.tokens === undefined ? 0 : Math.min(Math.max(0, Math.ceil(estimate) || 0), limits.tokens.limit);
-      const concurrent = limits.concurrent ?? Number.POSITIVE_INFINITY;
-      const requestsWait = requests?.waitMs(time, 1, limits.requests!.limit) ?? 0;
-      const tokensWait = tokens?.waitMs(time, amount, limits.tokens!.limit) ?? 0;
-      if (requestsWait > 0 || tokensWait > 0) return overRate(team, usage, requestsWait, tokensWait, time);
-      if (open.size >= concurrent) dropExpired(open, time);
-      if (open.size >= concurrent) return overConcurrency(team, usage, concurrent, time);
-      const requestsAt = requests?.add(time, 1) ?? 0;
-      const tokensAt = tokens?.add(time, amount) ?? 0;
-      const reservation = new MemoryReservation(usage, now, time, reservationTtlMs, amount, requestsAt, tokensAt);
-      open.add(reservation);
-      return { ok: true, reservation, state: stateOf(team, usage, time) };
-    },
-    retain(teams) {
-      for (const name of byTeam.keys()) if (!teams?.has(name)) byTeam.delete(name);
-    },
-  };
-}
-
-/** A reload that changes a limit's number keeps what was used; one that changes its window begins anew. */
-function windowFor(current: SlidingWindow | undefined, rate: Rate | undefined): SlidingWindow | undefined {
-  if (rate === undefined || current?.windowMs === rate.windowMs) return rate && current;
-  return createSlidingWindow(rate.windowMs);
-}
-
-/** Slots that nobody gave back; looked for only when they are needed. */
-function dropExpired(open: Bag<MemoryReservation>, now: number): void {
-  for (const reservation of [...open.items]) {
-    if (reservation.expiresAt <= now) open.delete(reservation);
+  note(claim: Claim): Reservation {
+    if (claim.quotas.length === 0) return unlimited.reservation;
+    return this.#take(claim.quotas, estimatesOf(claim, this.#limitOf), this.now());
   }
-}
 
-function stateOf({ limits }: Team, usage: Usage, now: number): LimitState {
-  const { requests, tokens } = usage;
-  if (requests !== undefined && tokens !== undefined) {
-    return {
-      requests: allowance(requests, limits.requests!.limit, now),
-      tokens: allowance(tokens, limits.tokens!.limit, now),
-    };
+  used(quota: Quota): number {
+    return this.#counters.get(quota.id)?.used(this.now()) ?? 0;
   }
-  if (requests !== undefined) return { requests: allowance(requests, limits.requests!.limit, now) };
-  return tokens === undefined ? {} : { tokens: allowance(tokens, limits.tokens!.limit, now) };
-}
 
-function allowance(window: SlidingWindow, limit: number, now: number): Allowance {
-  return { limit, remaining: Math.max(0, limit - window.used(now)), resetMs: window.resetMs(now) };
-}
+  seed(quota: Quota, amount: number): void {
+    this.counterOf(quota).seed(this.now(), amount);
+  }
 
-function overRate(team: Team, usage: Usage, requestsWait: number, tokensWait: number, now: number): Admission {
-  const name = tokensWait > requestsWait ? "tokens" : "requests";
-  const { limit, windowMs } = team.limits[name]!;
-  const retryAfterMs = Math.max(requestsWait, tokensWait);
-  const rate = `${limit} ${name} in ${formatWindow(windowMs)}`;
-  const message = `team ${team.name}: limit of ${rate} reached; try again in ${Math.ceil(retryAfterMs / 1000)} s`;
-  return { ok: false, code: "rate_limit_exceeded", message, retryAfterMs, state: stateOf(team, usage, now) };
-}
+  counterOf(quota: Quota): Counter {
+    const known = this.#counters.get(quota.id);
+    if (known !== undefined) return known;
+    if (this.#counters.size >= this.#sweepAt) this.#sweep();
+    const counter = createCounter(quota.span, this.#wallNow);
+    this.#counters.set(quota.id, counter);
+    return counter;
+  }
 
-function overConcurrency(team: Team, usage: Usage, concurrent: number, now: number): Admission {
-  // With n requests under way that each take t, one ends every t/n.
-  const retryAfterMs = Math.min(60_000, Math.max(1000, Math.ceil(usage.holdMs / concurrent)));
-  const message = `team ${team.name}: limit of ${concurrent} requests at once reached; try again in ${Math.ceil(retryAfterMs / 1000)} s`;
-  return { ok: false, code: "concurrency_limit_exceeded", message, retryAfterMs, state: stateOf(team, usage, now) };
-}
+  /** The quota that has no room for longest; one whose wait is known rather than one that waits for others to end. */
+  #shortOf(quotas: readonly Quota[], amounts: readonly number[], time: number) {
+    let found: { quota: Quota; waitMs: number } | undefined;
+    for (let at = 0; at < quotas.length; at++) {
+      const quota = quotas[at]!;
+      const counter = this.counterOf(quota);
+      const limit = this.#limitOf(quota);
+      let waitMs = counter.waitMs(time, amounts[at]!, limit);
+      if (waitMs === UNTIL_SOMETHING_ENDS && this.#dropExpired(time))
+        waitMs = counter.waitMs(time, amounts[at]!, limit);
+      if (waitMs !== 0 && waitMs > (found?.waitMs ?? Number.NEGATIVE_INFINITY)) found = { quota, waitMs };
+    }
+    return found;
+  }
 
-function formatWindow(ms: number): string {
-  if (ms === 86_400_000) return "1 day";
-  if (ms === 3_600_000) return "1 hour";
-  return ms === 60_000 ? "1 min" : `${ms / 1000} s`;
+  #take(quotas: readonly Quota[], amounts: number[], time: number): MemoryReservation {
+    const places: number[] = [];
+    let holds = false;
+    for (let at = 0; at < quotas.length; at++) {
+      const quota = quotas[at]!;
+      places.push(this.counterOf(quota).take(time, amounts[at]!));
+      if (quota.span.kind !== "window") holds = true;
+    }
+    const reservation = new MemoryReservation(this, quotas, amounts, places, time, time + this.#ttlMs);
+    if (holds) {
+      if (this.open.size === 0) this.#expiresFirst = reservation.expiresAt;
+      this.open.add(reservation);
+    }
+    return reservation;
+  }
+
+  /** Ends what nobody gave back; false = nothing. Looked for only when it is needed, and when some may be there. */
+  #dropExpired(time: number): boolean {
+    if (time < this.#expiresFirst) return false;
+    const before = this.open.size;
+    this.#expiresFirst = Number.POSITIVE_INFINITY;
+    for (const reservation of [...this.open.items]) {
+      if (reservation.expiresAt <= time) reservation.lapse();
+      else this.#expiresFirst = Math.min(this.#expiresFirst, reservation.expiresAt);
+    }
+    return this.open.size < before;
+  }
+
+  #stateOf(quotas: readonly Quota[], time: number): LimitState {
+    return tightest(
+      quotas,
+      this.#limitOf,
+      (quota, limit) => limit - this.counterOf(quota).used(time),
+      (quota) => this.counterOf(quota).resetMs(time),
+    );
+  }
+
+  /** Forgets quotas that nothing counts against: those of teams and keys that are gone are among them. */
+  #sweep(): void {
+    const time = this.now();
+    for (const [id, counter] of this.#counters) if (counter.used(time) === 0) this.#counters.delete(id);
+    this.#sweepAt = Math.max(MIN_SWEPT, 2 * this.#counters.size);
+  }
 }
 
 class MemoryReservation implements Reservation, Bagged {
   place = -1;
   readonly expiresAt: number;
-  private ended = false;
-  private readonly usage: Usage;
-  private readonly now: () => number;
-  private readonly began: number;
-  private readonly amount: number;
-  private readonly requests: SlidingWindow | undefined;
-  private readonly requestsAt: number;
-  private readonly tokens: SlidingWindow | undefined;
-  private readonly tokensAt: number;
+  #state: "open" | "lapsed" | "ended" = "open";
+  readonly #counts: Counts;
+  readonly #quotas: readonly Quota[];
+  readonly #amounts: readonly number[];
+  readonly #places: readonly number[];
+  readonly #began: number;
 
   constructor(
-    usage: Usage,
-    now: () => number,
+    counts: Counts,
+    quotas: readonly Quota[],
+    amounts: readonly number[],
+    places: readonly number[],
     began: number,
-    ttlMs: number,
-    amount: number,
-    requestsAt: number,
-    tokensAt: number,
+    expiresAt: number,
   ) {
-    this.usage = usage;
-    this.now = now;
-    this.began = began;
-    this.expiresAt = began + ttlMs;
-    this.amount = amount;
-    this.requests = usage.requests;
-    this.requestsAt = requestsAt;
-    this.tokens = usage.tokens;
-    this.tokensAt = tokensAt;
+    this.#counts = counts;
+    this.#quotas = quotas;
+    this.#amounts = amounts;
+    this.#places = places;
+    this.#began = began;
+    this.expiresAt = expiresAt;
   }
 
-  settle(actual: number): void {
-    if (!this.end()) return;
-    const time = this.now();
-    const held = time - this.began;
-    this.usage.holdMs = this.usage.holdMs === 0 ? held : this.usage.holdMs * 0.9 + held * 0.1;
-    const difference = Math.ceil(actual) - this.amount;
-    // The team's present window: a reload may have replaced the one that was reserved from.
-    if (difference > 0) this.usage.tokens?.add(time, difference);
-    else if (difference < 0) this.tokens?.giveBack(time, this.tokensAt, -difference);
+  settle(used: Used): void {
+    if (this.#state === "ended") return;
+    const counts = this.#counts;
+    const time = counts.now();
+    const lapsed = this.#state === "lapsed";
+    for (let at = 0; at < this.#quotas.length; at++) {
+      const quota = this.#quotas[at]!;
+      const actual = amountOf(quota.meter, used);
+      counts.counterOf(quota).settle(time, this.#places[at]!, this.#amounts[at]!, actual, lapsed);
+      if (quota.span.kind === "held") counts.holdTimes.note(quota, time - this.#began);
+    }
+    this.#end();
   }
 
   release(): void {
-    if (!this.end()) return;
-    const time = this.now();
-    this.requests?.giveBack(time, this.requestsAt, 1);
-    this.tokens?.giveBack(time, this.tokensAt, this.amount);
+    if (this.#state === "ended") return;
+    const time = this.#counts.now();
+    for (let at = 0; at < this.#quotas.length; at++) {
+      const quota = this.#quotas[at]!;
+      if (this.#state === "lapsed" && quota.span.kind !== "window") continue;
+      this.#counts.counterOf(quota).giveBack(time, this.#places[at]!, this.#amounts[at]!);
+    }
+    this.#end();
   }
 
-  private end(): boolean {
-    if (this.ended) return false;
-    this.ended = true;
-    this.usage.open.delete(this);
-    return true;
+  /** Its holds are over; what it took may still be told. */
+  lapse(): void {
+    this.#state = "lapsed";
+    this.#counts.open.delete(this);
+    for (let at = 0; at < this.#quotas.length; at++) {
+      this.#counts.counterOf(this.#quotas[at]!).lapse(this.#amounts[at]!);
+    }
+  }
+
+  #end(): void {
+    this.#state = "ended";
+    this.#counts.open.delete(this);
   }
 }
