@@ -1,0 +1,43 @@
+-- Ends a reservation, once: a second run with the same id does nothing, and one after its lease was over charges all the same.
+-- KEYS: leases, holds, the mark that it has ended, the ledger's stream (the mark again = no entry), one of each quota.
+-- ARGV: the id, when it was reserved (ms), how long the mark is kept (ms), 1 when it holds something, the number of
+-- quotas, then for each its kind, its span, what was taken and what it turned out to be (-1 = it came to nothing); then
+-- names and values of the ledger's entry. Gives 1, or 0 for a second run.
+local id, reserved_at = ARGV[1], tonumber(ARGV[2])
+if not redis.call('SET', KEYS[3], '1', 'PX', ARGV[3], 'NX') then return 0 end
+local live = false
+if ARGV[4] == '1' then
+  live = redis.call('HDEL', KEYS[2], id) == 1
+  redis.call('ZREM', KEYS[1], id)
+end
+
+local function settle_window(key, ms, taken, actual)
+  if actual < taken then return take_from_window(key, ms, reserved_at, taken - math.max(0, actual)) end
+  -- What came beyond the estimate came late: counted from now on it is never under-counted.
+  if actual > taken then count_in_window(open_window(key, ms), actual - taken) end
+end
+
+local function settle_period(key, every, taken, actual)
+  if actual > 0 then
+    begin_period(open_period(key, every))
+    redis.call('HINCRBY', key, 'u', whole(actual))
+  end
+  if live then let_go('p', key, whole(taken)) end
+end
+
+local count = tonumber(ARGV[5])
+for at = 1, count do
+  local base = 5 + (at - 1) * 4
+  local key, kind, span = KEYS[at + 4], ARGV[base + 1], ARGV[base + 2]
+  local taken, actual = tonumber(ARGV[base + 3]), tonumber(ARGV[base + 4])
+  if kind == 'w' then
+    settle_window(key, tonumber(span), taken, actual)
+  elseif kind == 'p' then
+    settle_period(key, span, taken, actual)
+  elseif live then
+    let_go('h', key, whole(taken))
+  end
+end
+
+if KEYS[4] ~= KEYS[3] then redis.call('XADD', KEYS[4], '*', unpack(ARGV, 6 + count * 4)) end
+return 1

@@ -1,0 +1,184 @@
+-- What all scripts begin with: the time, and the three ways to count. `key` is a quota's key.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- Lua writes large numbers with 14 digits; counts have up to 16.
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+-- A window is a ring of slots, each a hundredth of its length, in a hash: the counts by the slot's place in the ring,
+-- `n` the newest slot that was counted in, `t` the total. What is counted leaves with its slot, at most 1 % too late.
+local SIZE = 101
+
+-- The window as it is now; nothing is written. `gone` are the places whose counts have left it since it was written.
+local function open_window(key, ms)
+  local window = { key = key, ms = ms, width = ms / 100, total = 0, gone = {} }
+  local slot = math.floor(now / window.width)
+  local known = redis.call('HMGET', key, 'n', 't')
+  local newest = tonumber(known[1])
+  window.slot = slot
+  window.newest = newest
+  -- A clock that went back by a whole window is another machine's: what its predecessor counted says nothing.
+  if not newest or math.abs(slot - newest) >= SIZE then
+    window.stale = newest ~= nil
+    window.newest = nil
+    return window
+  end
+  window.total = tonumber(known[2])
+  if slot <= newest then
+    window.slot = newest
+    return window
+  end
+  for passed = newest + 1, slot do
+    window.gone[#window.gone + 1] = passed % SIZE
+  end
+  for _, count in ipairs(redis.call('HMGET', key, unpack(window.gone))) do
+    if count then window.total = window.total - tonumber(count) end
+  end
+  return window
+end
+
+local function leaves_in(window, slot)
+  return math.max(1, math.ceil((slot + SIZE) * window.width - now))
+end
+
+-- The only walk over a whole window: when a client has to be told how long to wait.
+local function window_wait(window, amount, limit)
+  local excess = window.total + amount - limit
+  if excess <= 0 then return 0 end
+  local places = {}
+  for slot = window.slot - SIZE + 1, window.slot do
+    places[#places + 1] = slot % SIZE
+  end
+  local counts = redis.call('HMGET', window.key, unpack(places))
+  for at, count in ipairs(counts) do
+    local slot = window.slot - SIZE + at
+    if count and window.newest and slot <= window.newest then
+      excess = excess - tonumber(count)
+      if excess <= 0 then return leaves_in(window, slot) end
+    end
+  end
+  return leaves_in(window, window.slot)
+end
+
+local function count_in_window(window, amount)
+  if amount == 0 then return end
+  if window.stale then redis.call('DEL', window.key) end
+  if #window.gone > 0 then redis.call('HDEL', window.key, unpack(window.gone)) end
+  redis.call('HINCRBY', window.key, window.slot % SIZE, whole(amount))
+  window.total = window.total + amount
+  redis.call('HSET', window.key, 'n', whole(window.slot), 't', whole(window.total))
+  if window.slot ~= window.newest then redis.call('PEXPIRE', window.key, whole(2 * window.ms + 60000)) end
+  window.newest = window.slot
+end
+
+-- Takes back what was counted at the time `at`, as far as it still counts.
+local function take_from_window(key, ms, at, amount)
+  local slot = math.floor(at / (ms / 100))
+  local known = redis.call('HMGET', key, 'n', 't', slot % SIZE)
+  local newest, count = tonumber(known[1]), tonumber(known[3])
+  if not newest or not count or slot > newest or newest - slot >= SIZE then return end
+  local back = math.min(amount, count)
+  redis.call('HINCRBY', key, slot % SIZE, whole(-back))
+  redis.call('HSET', key, 't', whole(tonumber(known[2]) - back))
+end
+
+-- Days since 1970 of the first day of a month: a year is taken to begin in March, so that its leap day is its last.
+local function first_of_month(year, month)
+  if month <= 2 then year = year - 1 end
+  local era = math.floor(year / 400)
+  local year_of_era = year - era * 400
+  local day_of_year = math.floor((153 * ((month + 9) % 12) + 2) / 5)
+  local day_of_era = year_of_era * 365 + math.floor(year_of_era / 4) - math.floor(year_of_era / 100) + day_of_year
+  return era * 146097 + day_of_era - 719468
+end
+
+local function month_after(day)
+  local days = day + 719468
+  local era = math.floor(days / 146097)
+  local day_of_era = days - era * 146097
+  local year_of_era = math.floor((day_of_era - math.floor(day_of_era / 1460) + math.floor(day_of_era / 36524)
+    - math.floor(day_of_era / 146096)) / 365)
+  local day_of_year = day_of_era - (365 * year_of_era + math.floor(year_of_era / 4) - math.floor(year_of_era / 100))
+  local from_march = math.floor((5 * day_of_year + 2) / 153)
+  local month = (from_march + 2) % 12 + 1
+  local year = year_of_era + era * 400
+  if month <= 2 then year = year + 1 end
+  if month == 12 then return first_of_month(year + 1, 1) end
+  return first_of_month(year, month + 1)
+end
+
+-- When the calendar period ends that it is now, by UTC; a week begins on Monday.
+local function period_end(every)
+  local day = math.floor(now / 86400000)
+  if every == 'day' then
+    day = day + 1
+  elseif every == 'week' then
+    day = day - (day + 3) % 7 + 7
+  else
+    day = month_after(day)
+  end
+  return day * 86400000
+end
+
+-- A period is a hash: `p` when it ends, `u` what was used, `h` what is held, which goes over into the next one.
+local function open_period(key, every)
+  local known = redis.call('HMGET', key, 'p', 'u', 'h')
+  local period = { key = key, ends = tonumber(known[1]), used = tonumber(known[2]) or 0, held = tonumber(known[3]) or 0 }
+  if not period.ends or now >= period.ends then
+    period.ends = period_end(every)
+    period.used = 0
+    period.new = true
+  end
+  return period
+end
+
+local function period_wait(period, amount, limit)
+  if period.used + period.held + amount <= limit then return 0 end
+  if period.used + amount > limit then return math.max(1, period.ends - now) end
+  return -1
+end
+
+local function begin_period(period)
+  if not period.new then return end
+  redis.call('HSET', period.key, 'p', whole(period.ends), 'u', '0')
+  redis.call('PEXPIRE', period.key, whole(period.ends - now + 172800000))
+  period.new = false
+end
+
+-- Holds last as long as their lease: `leases` has the time each ends, `holds` what it holds, a line for each quota
+-- (`h` for slots, `p` for a period; the amount; the quota's key).
+local function hold(kind, key, amount)
+  if kind == 'p' then
+    redis.call('HINCRBY', key, 'h', amount)
+  else
+    redis.call('INCRBY', key, amount)
+  end
+end
+
+local function let_go(kind, key, amount)
+  if kind == 'p' then
+    if redis.call('HINCRBY', key, 'h', '-' .. amount) <= 0 then redis.call('HDEL', key, 'h') end
+  elseif redis.call('DECRBY', key, amount) <= 0 then
+    redis.call('DEL', key)
+  end
+end
+
+local function each_hold(lines, act)
+  for kind, amount, key in string.gmatch(lines, '(%a) (%d+) ([^\n]+)') do
+    act(kind, key, amount)
+  end
+end
+
+-- Gives back what was held under leases that are over, at most `most` of them.
+local function reap(leases, holds, most)
+  local ids = redis.call('ZRANGEBYSCORE', leases, '-inf', whole(now), 'LIMIT', 0, most)
+  if #ids == 0 then return end
+  for _, id in ipairs(ids) do
+    local lines = redis.call('HGET', holds, id)
+    if lines then each_hold(lines, let_go) end
+  end
+  redis.call('HDEL', holds, unpack(ids))
+  redis.call('ZREM', leases, unpack(ids))
+end
