@@ -66,6 +66,8 @@ export interface BackendKind {
   readonly title: string;
   /** Where the engine listens by default; undefined when there is no such port, or it changes at every start. */
   readonly defaultPort: number | undefined;
+  /** What is sent to such a backend leaves the house, unless the config says otherwise. */
+  readonly hosted?: boolean;
   /** Path of each endpoint; a missing one is not offered by this kind. */
   readonly paths: Readonly<Partial<Record<Endpoint, string>>>;
   /** Sent with every request, e.g. vLLM's `endpoint-load-metrics-format`. */

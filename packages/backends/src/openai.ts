@@ -22,6 +22,7 @@ const errors: readonly ErrorRule[] = [
 export const openai: BackendKind = {
   title: "OpenAI-compatible",
   defaultPort: undefined,
+  hosted: true,
   paths: { chat_completions: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
   streamsUsage: true,
   concurrent: true,

@@ -24,6 +24,7 @@ export const errorTable = {
   invalid_api_key: { status: 401, type: "authentication_error", domain: "caller", retryable: false },
   model_not_allowed: { status: 403, type: "permission_error", domain: "policy", retryable: false },
   tool_call_denied: { status: 403, type: "permission_error", domain: "policy", retryable: false },
+  data_not_allowed: { status: 403, type: "permission_error", domain: "policy", retryable: false },
   change_not_allowed: { status: 403, type: "permission_error", domain: "policy", retryable: false },
   model_not_found: { status: 404, type: "not_found_error", domain: "caller", retryable: false },
   route_not_found: { status: 404, type: "not_found_error", domain: "caller", retryable: false },

@@ -34,6 +34,12 @@ export function findDeadRules(rules: readonly Rule[], knowledge: RuleKnowledge =
   return dead;
 }
 
+/** The teams of `teams` whose requests the rule may match. */
+export function teamsOf({ when }: Rule, teams: readonly string[]): string[] {
+  const space = requestsOf(when);
+  return teams.filter((team) => space === undefined || !space.every((box) => isEmpty(box, [team])));
+}
+
 function contradiction(space: readonly Box[], teams: readonly string[] | undefined): string | undefined {
   if (space.every((box) => isEmpty(box, undefined))) return "its condition contradicts itself";
   return space.every((box) => isEmpty(box, teams)) ? "its condition matches no team that exists" : undefined;

@@ -42,7 +42,7 @@ interface Choice {
  * `allowed` holds the names that the team may ask for, `auto` among them; undefined = all. It limits what is asked for,
  * not what `auto` and fallbacks reach: a team with `auto` and `small` gets to `large` through the policy's rules only.
  *
- * @throws GatewayError model_not_found, model_not_allowed, capability_not_supported or context_length_exceeded.
+ * @throws GatewayError model_not_found, model_not_allowed, data_not_allowed, capability_not_supported or context_length_exceeded.
  */
 export function decide(policy: Policy, facts: RequestFacts, allowed?: ReadonlySet<string>): Decision {
   const features = readFeatures(facts, policy.thresholds);
@@ -63,11 +63,18 @@ export function decide(policy: Policy, facts: RequestFacts, allowed?: ReadonlySe
   return serve(policy, { model: named, by, reasons: [] }, features);
 }
 
-/** The names that may be asked for, sorted: models, and `auto` where there are rules. */
+/** The names that may be asked for, sorted: models, and `auto` where there are rules; those that no backend could answer left out. */
 export function usableModels(policy: Policy, allowed: ReadonlySet<string> | undefined): string[] {
   const names = [...policy.models.keys()];
   if (policy.rules.length > 0 && !policy.models.has(autoModel)) names.push(autoModel);
-  return names.filter((name) => allowed === undefined || allowed.has(name)).sort();
+  return names.filter((name) => (allowed === undefined || allowed.has(name)) && isReachable(policy, name)).sort();
+}
+
+/** Does the name lead to a backend of the policy at all? `auto` does when one of the rules does. */
+export function isReachable(policy: Policy, name: string): boolean {
+  const model = resolveName(policy, name);
+  if (model !== undefined) return chainOf(policy, model).some(({ barred }) => barred !== true);
+  return name === autoModel && policy.rules.some(({ use }) => isReachable(policy, use));
 }
 
 /** Undefined when no rule matches. A rule whose models cannot take the request is passed over; the last word is its error. */

@@ -19,16 +19,30 @@ const capabilityNames: Readonly<Record<keyof Capabilities, string>> = {
 const DOUBT = 0.9;
 
 /**
- * Leaves out the models that cannot take a request: those that declare that they lack what it needs, those that do not say
+ * Leaves out the models that cannot take a request: those without a backend that it may go to, those that declare that they lack what it needs, those that do not say
  * when another of the chain declares it, and those whose context is too short for prompt and reply together.
  *
- * @throws GatewayError capability_not_supported or context_length_exceeded when nothing is left.
+ * @throws GatewayError data_not_allowed, capability_not_supported or context_length_exceeded when nothing is left.
  */
 export function filterChain(chain: readonly Model[], features: Features): Filtered {
   const dropped: string[] = [];
-  let left = chain;
+  let left = withoutBarred(chain, dropped);
   for (const need of needsOf(features)) left = withCapability(left, need, dropped);
   return { chain: withContext(left, features, dropped), dropped };
+}
+
+/** In the policy of a team whose data stays local, models that are hosted alone are barred. */
+function withoutBarred(chain: readonly Model[], dropped: string[]): readonly Model[] {
+  const left = chain.filter(({ barred }) => barred !== true);
+  if (left.length === chain.length) return chain;
+  if (left.length === 0) {
+    const names = chain.map(({ name }) => name).join(", ");
+    const verb = chain.length === 1 ? "runs" : "run";
+    const message = `${names}: ${verb} on hosted backends only, and this team's data stays on local ones`;
+    throw new GatewayError("data_not_allowed", message, { param: "model" });
+  }
+  for (const { name, barred } of chain) if (barred === true) dropped.push(`${name}: hosted backends only`);
+  return left;
 }
 
 function needsOf(features: Features): (keyof Capabilities)[] {

@@ -23,10 +23,11 @@ export {
   createBackendState,
   type OwnedBackendState,
 } from "./create-backend-state.ts";
-export { type DeadRule, findDeadRules, type RuleKnowledge } from "./dead-rules.ts";
-export { autoModel, chainOf, type Decision, decide, usableModels } from "./decide.ts";
+export { type DeadRule, findDeadRules, type RuleKnowledge, teamsOf } from "./dead-rules.ts";
+export { autoModel, chainOf, type Decision, decide, isReachable, usableModels } from "./decide.ts";
 export { estimateTokens } from "./estimate-tokens.ts";
 export { type Features, readFeatures } from "./features.ts";
+export { localPolicy } from "./local-policy.ts";
 export {
   type Capabilities,
   type Comparison,

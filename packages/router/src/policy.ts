@@ -55,6 +55,8 @@ export interface Deployment {
   readonly reasoningHistory: ReasoningPlace | undefined;
   /** The backend goes on with a reply that another one began, where its text alone tells how. */
   readonly continuesReplies?: boolean | undefined;
+  /** What is sent there leaves the house: another one's servers answer. */
+  readonly hosted?: boolean | undefined;
 }
 
 /** What a model can do. Undefined = not declared: taken when the client named the model and nothing in the chain declares it. */
@@ -86,6 +88,8 @@ export interface Model {
   readonly restartsStreams?: boolean | undefined;
   /** A stream that broke may be recovered in some way: restarted, or continued by one of the deployments. */
   readonly recoversStreams?: boolean | undefined;
+  /** All its deployments are hosted, and have been taken out: it cannot be chosen. */
+  readonly barred?: boolean | undefined;
 }
 
 /** The routing part of a config, checked and resolved. Immutable: a reload makes a new one. */
