@@ -7,8 +7,9 @@ version: 1
 backends:
   big: { kind: sglang, url: "http://127.0.0.1:30000" }
   edge: { kind: ollama, url: "http://127.0.0.1:11434" }
+  cloud: { kind: openai, url: "https://api.example.com" }
 models:
-  large: { on: [{ backend: big, model: MiniMaxAI/MiniMax-M2 }], tools: true, context: 196k }
+  large: { on: [{ backend: big, model: MiniMaxAI/MiniMax-M2 }, { backend: cloud, model: m2 }], tools: true, context: 196k }
   small: { on: [{ backend: edge, model: "qwen2.5:0.5b" }], tools: false, context: 4k, fallback: [large] }
 routing:
   - { name: purpose, when: { header.x-purpose: batch }, use: large }
@@ -16,6 +17,7 @@ routing:
   - { name: rest, use: large }
 teams:
   search: { keys: ["sha256:${"a".repeat(64)}"], models: [small] }
+  payments: { keys: ["sha256:${"b".repeat(64)}"], data: local_only }
 `;
 
 async function ask(prompt: string, more: { tools?: boolean; team?: string; headers?: Record<string, string> } = {}) {
@@ -35,12 +37,26 @@ test("an easy prompt goes to the small model, with its fallback behind it and wh
     reason: "easy: complexity simple -> small",
     chain: [
       { model: "small", context: 4000, candidates: [{ backend: "edge", kind: "ollama", model: "qwen2.5:0.5b" }] },
-      { model: "large", candidates: [{ backend: "big", kind: "sglang", url: "http://127.0.0.1:30000" }] },
+      {
+        model: "large",
+        candidates: [
+          { backend: "big", kind: "sglang", url: "http://127.0.0.1:30000", hosted: false },
+          { backend: "cloud", kind: "openai", hosted: true },
+        ],
+      },
     ],
   });
   const text = formatExplanation("auto", explanation);
   expect(text).toContain("auto -> small");
-  expect(text).toContain("edge  ollama at http://127.0.0.1:11434: qwen2.5:0.5b");
+  expect(text).toContain("edge   ollama at http://127.0.0.1:11434: qwen2.5:0.5b");
+});
+
+test("a hosted backend is marked, and none is a candidate for a team whose data stays local", async () => {
+  const everywhere = await ask("Prove it step by step.");
+  expect(formatExplanation("auto", everywhere)).toContain("cloud  openai at https://api.example.com (hosted): m2");
+  const { chain } = await ask("Prove it step by step.", { team: "payments" });
+  expect(chain.flatMap(({ candidates }) => candidates).filter(({ hosted }) => hosted)).toEqual([]);
+  expect(chain.at(-1)).toMatchObject({ model: "large", candidates: [{ backend: "big" }] });
 });
 
 test("a hard prompt goes to the large model", async () => {

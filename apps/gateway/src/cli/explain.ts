@@ -35,7 +35,13 @@ interface ExplainedModel {
   readonly model: string;
   readonly strategy: string;
   readonly context: number | null;
-  readonly candidates: readonly { backend: string; kind: string; url: string; model: string }[];
+  readonly candidates: readonly {
+    readonly backend: string;
+    readonly kind: string;
+    readonly url: string;
+    readonly model: string;
+    readonly hosted: boolean;
+  }[];
 }
 
 /** `signalbox explain`: the routing decision for one request; nothing is sent anywhere. */
@@ -91,7 +97,11 @@ export function explainRequest(config: Config, asked: AskedRequest): Explanation
   const bytes = Buffer.byteLength(JSON.stringify(body));
   const header = (name: string): string | undefined => (Object.hasOwn(headers, name) ? headers[name] : undefined);
   const facts = { endpoint, team: team ?? openTeam.name, model: body.model, body, bytes, header };
-  const decision = decide(config.policy, facts, team === undefined ? undefined : config.teams?.get(team)?.models);
+  const decision = decide(
+    config.privacy.policyOf(team),
+    facts,
+    team === undefined ? undefined : config.teams?.get(team)?.models,
+  );
   return describe(config, decision);
 }
 
@@ -112,8 +122,8 @@ function describe(config: Config, decision: Decision): Explanation {
 
 function describeModel(config: Config, { name, strategy, context, deployments }: Model): ExplainedModel {
   const candidates = deployments.map(({ backend, model }) => {
-    const { kind, url } = config.backends.get(backend)!;
-    return { backend, kind, url, model };
+    const { kind, url, hosted } = config.backends.get(backend)!;
+    return { backend, kind, url, model, hosted };
   });
   return { model: name, strategy, context: context ?? null, candidates };
 }
@@ -133,7 +143,8 @@ export function formatExplanation(asked: string, explanation: Explanation): stri
     ...chain.flatMap(({ model, strategy, context, candidates }, index) => [
       `    ${index + 1}. ${model} (${strategy}${context === null ? "" : `, context ${context}`})`,
       ...candidates.map(
-        ({ backend, kind, url, model }) => `         ${backend.padEnd(width)}  ${kind} at ${url}: ${model}`,
+        ({ backend, kind, url, model, hosted }) =>
+          `         ${backend.padEnd(width)}  ${kind} at ${url}${hosted ? " (hosted)" : ""}: ${model}`,
       ),
     ]),
   ];

@@ -87,6 +87,6 @@ function backendRow(backend: BackendStatus): string[] {
     load.waiting === null ? "-" : String(load.waiting),
     load.kv_use === null ? "-" : `${Math.round(load.kv_use * 100)} %`,
     knowsLoaded ? `${loaded} of ${backend.models.length} loaded` : String(backend.models.length),
-    backend.address,
+    backend.hosted ? `${backend.address} (hosted)` : backend.address,
   ];
 }

@@ -72,6 +72,11 @@ const expected: Record<string, readonly (readonly [place: string, word: string])
   ],
   "hedge-one-attempt.yaml": [["6:58: models.large.hedge: ", "`defaults.attempts: 1`"]],
   "dead-rule.yaml": [["10:5: routing[2]: ", "routing.1"]],
+  "hosted-only.yaml": [
+    ["10:38: routing[0].use: ", "«rented» runs on hosted backends only, and the data of «payments» is local_only"],
+    ["18:13: teams.payments.models: ", "«payments» can never use «rented»"],
+    ["22:13: teams.payroll.models: ", "«payroll» can use no model"],
+  ],
   "unknown-team.yaml": [
     ["7:21: routing[0].when.team: ", "did you mean «payments»?"],
     ["12:20: teams.payments.models[1]: ", "did you mean «large»?"],

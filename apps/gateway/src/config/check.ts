@@ -87,7 +87,7 @@ function route(config: Config, test: PolicyTest): Outcome {
   };
   try {
     const allowed = test.team === undefined ? undefined : config.teams?.get(test.team)?.models;
-    const decision = decide(config.policy, facts, allowed);
+    const decision = decide(config.privacy.policyOf(test.team), facts, allowed);
     const { reason, reasons } = decision;
     return { model: decision.model.name, reasons: [reason, ...reasons], got: `${decision.model.name} (${reason})` };
   } catch (error) {

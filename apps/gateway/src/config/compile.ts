@@ -1,7 +1,8 @@
 import path from "node:path";
-import { kinds } from "@signalbox/backends";
+import { type BackendKind, kinds } from "@signalbox/backends";
 import type { Deployment, Model, Policy, Rule } from "@signalbox/router";
 import { compileGuards } from "./compile-guards.ts";
+import { compilePrivacy } from "./compile-privacy.ts";
 import type { BackendConfig, Config, Limits, PolicyTest, Team, TlsOptions } from "./config.ts";
 import type { LimitsEntry } from "./limit-schema.ts";
 import type { ConfigFile } from "./schema.ts";
@@ -68,6 +69,7 @@ export function compileConfig(
     modelLimits: new Map(
       Object.entries(file.models).flatMap(([name, { limits }]) => (limits ? [[name, compileLimits(limits)]] : [])),
     ),
+    privacy: compilePrivacy(file, policy),
     teams:
       file.teams && new Map(Object.entries(file.teams).map(([name, team]) => [name, compileTeam(name, team, policy)])),
     guards: compileGuards(file),
@@ -97,6 +99,7 @@ function compileBackend(name: string, file: ConfigFile, named: FileTexts): Backe
     headers: () => headers,
     maxConcurrent: entry.max_concurrent ?? (kind.concurrent ? Number.POSITIVE_INFINITY : 1),
     tls: () => tls,
+    hosted: isHosted(entry),
     discoverCommand: entry.discover_command,
     probe: Object.freeze({
       intervalMs: entry.probe?.interval ?? probe.interval,
@@ -109,6 +112,11 @@ function compileBackend(name: string, file: ConfigFile, named: FileTexts): Backe
       coldStartMs: own.cold_start ?? timeouts.cold_start,
     }),
   });
+}
+
+function isHosted({ hosted, kind }: ConfigFile["backends"][string]): boolean {
+  const traits: BackendKind = kinds[kind];
+  return hosted ?? traits.hosted ?? false;
 }
 
 /** People copy the address that their client uses, which ends in `/v1`; the kinds' paths begin with it. */
@@ -181,6 +189,7 @@ function compileDeployment(name: string, on: ConfigFile["models"][string]["on"][
     toolParser: backend.tool_parser,
     reasoningHistory: on.reasoning_history ?? backend.reasoning_history ?? kinds[backend.kind].reasoningHistory,
     continuesReplies: on.continue_final_message ?? backend.continue_final_message,
+    hosted: isHosted(backend),
   });
 }
 

@@ -2,6 +2,7 @@ import type { BackendKindName } from "@signalbox/backends";
 import type { ErrorCode } from "@signalbox/protocol";
 import type { Policy } from "@signalbox/router";
 import type { Guards } from "./compile-guards.ts";
+import type { Privacy } from "./compile-privacy.ts";
 import type { Address, Rate } from "./units.ts";
 
 /** A config file, checked and resolved: what the gateway runs by. Immutable; a reload makes a new one. */
@@ -11,10 +12,12 @@ export interface Config {
   readonly server: ServerConfig;
   readonly store: "memory";
   readonly backends: ReadonlyMap<string, BackendConfig>;
-  /** Models, aliases, rules and thresholds: what the router decides by. */
+  /** Models, aliases, rules and thresholds, all of them; what a team's requests are decided by is `privacy.policyOf`. */
   readonly policy: Policy;
   /** What all teams together may use of a model, by its name; models without limits are not there. */
   readonly modelLimits: ReadonlyMap<string, Limits>;
+  /** What becomes of each team's data. */
+  readonly privacy: Privacy;
   /** Undefined = open: no key is checked, everybody is the team `default`. */
   readonly teams: ReadonlyMap<string, Team> | undefined;
   /** What tool calls are held to. */
@@ -98,6 +101,8 @@ export interface BackendConfig {
   /** Infinity = no limit of ours. */
   readonly maxConcurrent: number;
   readonly tls: () => TlsOptions | undefined;
+  /** Off limits for teams whose data stays local. */
+  readonly hosted: boolean;
   /** The command that finds the address with `url: auto`; undefined = the kind's own. */
   readonly discoverCommand: readonly string[] | undefined;
   readonly probe: { readonly intervalMs: number; readonly timeoutMs: number };

@@ -84,6 +84,7 @@ teams:
         toolParser: "engine",
         reasoningHistory: "reasoning",
         continuesReplies: false,
+        hosted: false,
       },
     ],
     strategy: "least_busy",
@@ -145,7 +146,6 @@ defaults: { timeouts: { idle: 15 } }
 test.each([
   ["budget", `teams: { x: { keys: ["${hash("1")}"], budget: { tokens: 5M/month } } }`],
   ["priority", `teams: { x: { keys: ["${hash("1")}"], priority: interactive } }`],
-  ["data", `teams: { x: { keys: ["${hash("1")}"], data: local_only } }`],
   ["redis://cache:6379", "store: redis://cache:6379"],
 ])("refuses %s, which this version does not act on, rather than ignore it", async (word, line) => {
   const { errors } = await load(`${minimal}${line}\n`);

@@ -6,6 +6,7 @@ import { openTeam } from "../teams/keys.ts";
 import { backendProblems } from "./backend-problems.ts";
 import { compileConfig, type FileTexts } from "./compile.ts";
 import type { Config } from "./config.ts";
+import { dataProblems } from "./data-problems.ts";
 import { guardProblems } from "./guard-problems.ts";
 import { entriesOf, memberOf } from "./loose.ts";
 import { type ConfigError, formatPath, type Path, type Problem } from "./problems.ts";
@@ -81,8 +82,8 @@ export async function loadConfig(text: string, options: LoadOptions): Promise<Lo
   const hash = createHash("sha256").update(text);
   for (const [name, content] of named.files) hash.update(`\0${name}\0${content}`);
   const config = compileConfig(parsed.data, named, hash.digest("hex"), (index) => source.locate(["tests", index]).line);
-  const dead = deadRules(config);
-  return dead.length > 0 ? failed(dead, options, source) : { ok: true, config };
+  const vain = [...deadRules(config), ...dataProblems(config)];
+  return vain.length > 0 ? failed(vain, options, source) : { ok: true, config };
 }
 
 function deadRules(config: Config): Problem[] {

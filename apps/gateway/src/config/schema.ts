@@ -27,6 +27,7 @@ const text = () => z.string().min(1, "expected some text, not an empty string");
 const decisionErrors = [
   "model_not_found",
   "model_not_allowed",
+  "data_not_allowed",
   "capability_not_supported",
   "context_length_exceeded",
 ] as const satisfies readonly ErrorCode[];
@@ -119,6 +120,12 @@ const Backend = section({
     .boolean()
     .default(false)
     .describe("Goes on with a plain-text reply that broke off on another backend of the same model."),
+  hosted: z
+    .boolean()
+    .optional()
+    .describe(
+      "What is sent there leaves the house: off limits for `data: local_only`; true for `openai` unless given.",
+    ),
   tls: Tls.optional().describe("For https:// backends."),
   discover_command: z
     .array(text())
@@ -215,11 +222,12 @@ const TeamEntry = section(
       .describe("SHA-256 hashes of the team's keys, as `sha256:` and 64 hex digits."),
     models: z.array(text()).optional().describe("Models that the team may use; all of them, and `auto`, unless given."),
     limits: TeamLimits.prefault({}).describe("What the team may use; without limit unless given."),
+    data: oneOf(["local_only"]).optional().describe("Keeps its requests off backends that are `hosted`."),
     guard: GuardSection.optional().describe(
       "What tool calls in the team's answers are held to, beside the model's guard.",
     ),
   },
-  ["budget", "priority", "data"],
+  ["budget", "priority"],
 );
 
 const Thresholds = section({

@@ -187,6 +187,7 @@ describe("/status", () => {
     expect(status.backends?.[0]).toEqual({
       name: "one",
       kind: "vllm",
+      hosted: false,
       address: gateway.engines.one.url,
       version: null,
       health: { status: "ready", reason: expect.any(String), for_seconds: expect.any(Number) },

@@ -148,6 +148,7 @@ export class Attempts implements AttemptEffects<OpenReply> {
     const request = model.rememberReasoningMs === undefined ? this.#request : this.#recalled;
     const backend = this.#serving.backends.get(candidate.deployment.backend)!;
     const { kind, transport, config } = backend;
+    if (config.hosted) this.#checkMayLeave(backend);
     const path = kind.paths[request.endpoint];
     if (path === undefined) throw noEndpoint(backend, request.endpoint);
     if (transport === undefined) {
@@ -195,6 +196,14 @@ export class Attempts implements AttemptEffects<OpenReply> {
         this.denied.completionTokens += completionTokens;
       },
     });
+  }
+
+  /** The policy that a team's chain is made of has no backend that it may not reach; one that were made otherwise ends here. */
+  #checkMayLeave({ name }: BackendRuntime): void {
+    const { team } = this.#story;
+    if (!this.#serving.config.privacy.keepsLocal(team)) return;
+    const error = new GatewayError("data_not_allowed", `${name}: is hosted, and the data of team ${team} stays local`);
+    throw new AttemptFailure({ how: "denied", escalate: false, error }, error.message);
   }
 
   /** A limit for the first token, as it is for this request. */

@@ -98,7 +98,7 @@ class Way {
   #decide(request: ReadRequest, allowed: ReadonlySet<string> | undefined): Decision {
     const story = this.#story;
     const decision = decide(
-      this.#serving.config.policy,
+      this.#serving.config.privacy.policyOf(story.team),
       {
         endpoint: request.endpoint,
         team: story.team,

@@ -20,7 +20,7 @@ interface ModelObject {
 /** What the key of this request may use, `auto` first where it may: many clients take the first one. */
 function modelsFor(serving: Serving, exchange: HttpExchange): ModelObject[] {
   const { team } = serving.identify(exchange);
-  const { policy } = serving.config;
+  const policy = serving.config.privacy.policyOf(team.name);
   const names = usableModels(policy, team.models);
   const aliases = [...policy.aliases].filter(([, model]) => names.includes(model)).map(([alias]) => alias);
   const sorted = [...names.filter((name) => name !== autoModel), ...aliases].sort();

@@ -8,6 +8,8 @@ export interface BackendStatus {
   readonly name: string;
   readonly kind: string;
   readonly address: string;
+  /** What is sent there leaves the house: it is off limits for teams whose data is `local_only`. */
+  readonly hosted: boolean;
   readonly version: string | null;
   readonly health: { readonly status: string; readonly reason: string; readonly for_seconds: number };
   /** Set by hand; null = left to itself. */
@@ -83,6 +85,7 @@ export function backendStatus(backend: BackendRuntime): BackendStatus {
     name: backend.name,
     kind: backend.config.kind,
     address: backend.address,
+    hosted: backend.config.hosted,
     version: backend.version ?? null,
     health: {
       status: state.health.status,
