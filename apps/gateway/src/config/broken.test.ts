@@ -76,6 +76,20 @@ const expected: Record<string, readonly (readonly [place: string, word: string])
     ["10:38: routing[0].use: ", "«rented» runs on hosted backends only, and the data of «payments» is local_only"],
     ["18:13: teams.payments.models: ", "«payments» can never use «rented»"],
     ["22:13: teams.payroll.models: ", "«payroll» can use no model"],
+  "limits.yaml": [
+    [
+      "4:72: models.large.limits.tokens: ",
+      "4 tokens can never be enough: the shortest chat is estimated at 5 (4 of its prompt, 1 of its reply)",
+    ],
+    ["10:32: teams.payments.limits.requests[2]: ", "[1] has a window of the same length"],
+    ["11:16: teams.payments.limits.tokens[0]: ", "2 tokens can never be enough"],
+    ["12:21: teams.payments.limits.input_tokens: ", "expected at least one rate"],
+    ["13:23: teams.payments.limits.output_tokens[0]: ", "did you mean «10/min»?"],
+    ["14:32: teams.payments.limits.per_key.input_tokens: ", "estimated at 4 (all of its prompt)"],
+    ["14:39: teams.payments.limits.per_key.requests_: ", "did you mean «requests»?"],
+    ["17:9: teams.payments.limits.per_model.big: ", "«large» is the same model"],
+    ["18:9: teams.payments.limits.per_model.lage: ", "did you mean «large»?"],
+    ["19:33: teams.payments.limits.per_model.vectors.per_key: ", "unknown key «per_key»"],
   ],
   "unknown-team.yaml": [
     ["7:21: routing[0].when.team: ", "did you mean «payments»?"],

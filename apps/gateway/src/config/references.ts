@@ -165,6 +165,12 @@ function checkTeams(file: unknown, names: Names, problems: Problem[]): void {
       else if (!names.hasRouting)
         problems.push({ path, message: "there is no `routing`, which says what «auto» means" });
     });
+    checkPerModel(
+      memberOf(memberOf(team, "limits"), "per_model"),
+      ["teams", name, "limits", "per_model"],
+      names,
+      problems,
+    );
     itemsOf(memberOf(team, "keys")).forEach((key, index) => {
       if (typeof key !== "string") return;
       const owner = owners.get(key.toLowerCase());
@@ -173,6 +179,20 @@ function checkTeams(file: unknown, names: Names, problems: Problem[]): void {
         problems.push({ path: ["teams", name, "keys", index], message: `this key's hash ${whose}` });
       owners.set(key.toLowerCase(), name);
     });
+  }
+}
+
+/** A model under two of its names would have two limits, of which one would never count. */
+function checkPerModel(perModel: unknown, path: Path, names: Names, problems: Problem[]): void {
+  const firsts = new Map<string, string>();
+  for (const [word] of entriesOf(perModel)) {
+    const found: Problem[] = [];
+    checkModelName(word, [...path, word], names, found);
+    problems.push(...found.map((problem) => ({ ...problem, atKey: true })));
+    const model = names.aliases.get(word) ?? word;
+    const first = firsts.get(model);
+    if (first === undefined) firsts.set(model, word);
+    else problems.push({ path: [...path, word], message: `«${first}» is the same model`, atKey: true });
   }
 }
 

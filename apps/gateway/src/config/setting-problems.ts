@@ -1,5 +1,6 @@
 import { kinds } from "@signalbox/backends";
 import { defaultThresholds } from "@signalbox/router";
+import { isForEmbeddingsAlone, limitProblems } from "./limit-problems.ts";
 import { entriesOf, itemsOf, memberOf } from "./loose.ts";
 import type { Problem } from "./problems.ts";
 import { isLoopback, parseAddress } from "./units.ts";
@@ -16,6 +17,7 @@ export function settingProblems(value: unknown, raw: unknown): Problem[] {
     ...reasoningProblems(value),
     ...hedgeProblems(value),
     ...continuationProblems(value),
+    ...limitProblems(value),
     ...testProblems(value),
     ...strayProblems(raw),
   ];
@@ -87,8 +89,7 @@ function thresholdProblems(value: unknown): Problem[] {
 /** A model for embeddings writes nothing that a dialect could read. */
 function dialectProblems(value: unknown): Problem[] {
   return entriesOf(memberOf(value, "models")).flatMap(([name, model]) => {
-    const chats = ["tools", "images", "json_schema"].some((ability) => memberOf(model, ability) === true);
-    if (memberOf(model, "embeddings") !== true || chats) return [];
+    if (!isForEmbeddingsAlone(model)) return [];
     return itemsOf(memberOf(model, "on")).flatMap((entry, index): Problem[] => {
       if (memberOf(entry, "dialect") === undefined) return [];
       const message = `«${name}» is declared for embeddings alone, which have no dialect: leave it out, or say what else the model can do (\`tools\`)`;
