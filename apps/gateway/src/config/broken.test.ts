@@ -76,6 +76,7 @@ const expected: Record<string, readonly (readonly [place: string, word: string])
     ["10:38: routing[0].use: ", "«rented» runs on hosted backends only, and the data of «payments» is local_only"],
     ["18:13: teams.payments.models: ", "«payments» can never use «rented»"],
     ["22:13: teams.payroll.models: ", "«payroll» can use no model"],
+  ],
   "limits.yaml": [
     [
       "4:72: models.large.limits.tokens: ",
