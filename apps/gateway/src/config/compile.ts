@@ -1,6 +1,7 @@
 import path from "node:path";
 import { type BackendKind, kinds } from "@signalbox/backends";
 import type { Deployment, Model, Policy, Rule } from "@signalbox/router";
+import { compileAdminTokens } from "./compile-admin.ts";
 import { compileGuards } from "./compile-guards.ts";
 import { compilePrivacy } from "./compile-privacy.ts";
 import type { BackendConfig, Config, Limits, PolicyTest, Team, TlsOptions } from "./config.ts";
@@ -33,13 +34,15 @@ export function compileConfig(
   };
   const policy = compilePolicy(file);
   const { server } = file;
-  const adminToken = server.admin_token_file && named.files.get(server.admin_token_file)?.trim();
+  const adminTokens = compileAdminTokens(file, named);
   return Object.freeze({
     hash,
     server: Object.freeze({
       listen: server.listen,
       admin: server.admin,
-      adminToken: () => adminToken,
+      adminTokens: () => adminTokens,
+      guardsReading: server.admin_tokens !== undefined,
+      auditFile: server.audit_file && path.resolve(named.folder, server.audit_file),
       maxBodyBytes: server.max_body,
       maxJsonDepth: server.max_json_depth,
       maxJsonKeys: server.max_json_keys,

@@ -36,8 +36,12 @@ export interface Config {
 interface ServerConfig {
   readonly listen: Address;
   readonly admin: Address;
-  /** What changes through the admin listener must show; a function, so that a printed config holds no secret. */
-  readonly adminToken: () => string | undefined;
+  /** Who may do what through the admin listener; a function, so that a printed config holds nothing of it. */
+  readonly adminTokens: () => readonly AdminToken[];
+  /** Reading `/status` and `/metrics` wants a token too. */
+  readonly guardsReading: boolean;
+  /** An absolute path; undefined = what is done to the gateway is in the log alone. */
+  readonly auditFile: string | undefined;
   readonly maxBodyBytes: number;
   readonly maxJsonDepth: number;
   readonly maxJsonKeys: number;
@@ -57,6 +61,18 @@ interface ServerConfig {
   readonly log: "json" | "pretty" | "silent";
   /** Undefined = no reply is kept. */
   readonly capture: CaptureConfig | undefined;
+}
+
+/** What a token is for, each with all that those before it may. */
+export const adminRoles = ["viewer", "operator", "admin"] as const;
+export type AdminRole = (typeof adminRoles)[number];
+
+/** Who may do something through the admin listener. */
+export interface AdminToken {
+  readonly name: string;
+  readonly role: AdminRole;
+  /** SHA-256 of the token. */
+  readonly hash: Buffer;
 }
 
 /** How long a client may take; milliseconds, each at least 1. */

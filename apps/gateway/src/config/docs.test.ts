@@ -102,7 +102,7 @@ test.each(samples())("the policy file in %s is right, and its tests pass", async
     [...text.matchAll(/\$\{(\w+)\}/g)].map(([, name]) => [name as string, "from-the-environment"]),
   );
   const readFile = async (path: string) =>
-    path.endsWith(".pem") ? "-----BEGIN CERTIFICATE-----\n" : "key-from-a-file";
+    path.endsWith(".pem") ? "-----BEGIN CERTIFICATE-----\n" : "a-key-from-a-file";
   const result = await loadConfig(text, { env, readFile, fileName: `${root}${where}` });
   expect(result.ok ? [] : result.errors.map(formatError)).toEqual([]);
   if (!result.ok) return;

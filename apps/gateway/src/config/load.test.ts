@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { type LoadOptions, loadConfig, maxConfigBytes } from "./load.ts";
 import { formatError } from "./problems.ts";
@@ -28,7 +29,8 @@ test("fills in every default and gives numbers for units", async () => {
   expect(config.server).toEqual({
     listen: { host: "127.0.0.1", port: 8080 },
     admin: { host: "127.0.0.1", port: 9090 },
-    adminToken: expect.any(Function),
+    adminTokens: expect.any(Function),
+    guardsReading: false,
     maxBodyBytes: 32 * 1024 * 1024,
     maxJsonDepth: 128,
     maxJsonKeys: 100_000,
@@ -192,7 +194,8 @@ models: { m: { on: [{ backend: a }] } }
   const fileName = "/etc/signalbox/signalbox.yaml";
   const from = (content: string) => ({ fileName, readFile: async () => content });
   const config = await configOf(text, from("sixteen-letters!\n"));
-  expect(config.server.adminToken()).toBe("sixteen-letters!");
+  const hash = createHash("sha256").update("sixteen-letters!").digest();
+  expect(config.server.adminTokens()).toEqual([{ name: "admin", role: "admin", hash }]);
   expect(config.files).toEqual(["/etc/signalbox/token.txt"]);
   expect(JSON.stringify(config.server)).not.toContain("sixteen");
   expect((await configOf(text, from("another-of-16-ch"))).hash).not.toBe(config.hash);
@@ -201,7 +204,7 @@ models: { m: { on: [{ backend: a }] } }
     `${where} holds a token of 15 characters: at least 16 are wanted`,
   ]);
   expect((await load(text, from("\n"))).errors).toEqual([`${where} is empty`]);
-  expect((await configOf(text.replace(", admin_token_file: token.txt", ""))).server.adminToken()).toBeUndefined();
+  expect((await configOf(text.replace(", admin_token_file: token.txt", ""))).server.adminTokens()).toEqual([]);
 });
 
 test("takes a backend's key from a variable or a file, and shows it nowhere", async () => {

@@ -8,7 +8,7 @@ import { compileConfig, type FileTexts } from "./compile.ts";
 import type { Config } from "./config.ts";
 import { dataProblems } from "./data-problems.ts";
 import { guardProblems } from "./guard-problems.ts";
-import { entriesOf, memberOf } from "./loose.ts";
+import { entriesOf, itemsOf, memberOf } from "./loose.ts";
 import { type ConfigError, formatPath, type Path, type Problem } from "./problems.ts";
 import { referenceProblems } from "./references.ts";
 import { ConfigFile } from "./schema.ts";
@@ -167,8 +167,13 @@ interface WantedFile {
 }
 
 function wantedFiles(value: unknown): WantedFile[] {
-  const token = memberOf(memberOf(value, "server"), "admin_token_file");
+  const server = memberOf(value, "server");
+  const token = memberOf(server, "admin_token_file");
   const wanted: WantedFile[] = [{ path: ["server", "admin_token_file"], file: token, problemOf: tokenProblem }];
+  itemsOf(memberOf(server, "admin_tokens")).forEach((entry, index) => {
+    const file = memberOf(entry, "token_file");
+    wanted.push({ path: ["server", "admin_tokens", index, "token_file"], file, problemOf: tokenProblem });
+  });
   for (const [name, backend] of entriesOf(memberOf(value, "backends"))) {
     const file = memberOf(backend, "api_key_file");
     wanted.push({ path: ["backends", name, "api_key_file"], file, problemOf: keyProblem });
@@ -183,7 +188,7 @@ function wantedFiles(value: unknown): WantedFile[] {
 const pemProblem = (content: string) =>
   content.includes("-----BEGIN ") ? undefined : "holds no PEM text (-----BEGIN ...)";
 
-/** Nobody counts wrong tokens: one must be too long to be guessed. */
+/** Wrong tokens are throttled, and yet one must be too long to be guessed. */
 const MIN_TOKEN_LENGTH = 16;
 
 function tokenProblem(content: string): string | undefined {

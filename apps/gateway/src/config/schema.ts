@@ -2,6 +2,7 @@ import { backendKindNames } from "@signalbox/backends";
 import { type ErrorCode, reasoningPlaces } from "@signalbox/protocol";
 import { defaultThresholds, strategyNames } from "@signalbox/router";
 import { z } from "zod";
+import { AdminTokens } from "./admin-schema.ts";
 import { Condition } from "./condition-schema.ts";
 import type { CaptureOutcome } from "./config.ts";
 import { dialect } from "./dialect-field.ts";
@@ -57,7 +58,9 @@ const Server = section({
   admin: address().prefault("127.0.0.1:9090").describe("Where /readyz, /metrics and /status are served."),
   admin_token_file: text()
     .optional()
-    .describe("File with the token that changes through the admin listener must show."),
+    .describe("File with a token of the role admin, that changes through the admin listener must show."),
+  admin_tokens: AdminTokens.optional().describe("Who may do what through the admin listener."),
+  audit_file: text().optional().describe("Keeps what is done to the gateway, a line of JSON each."),
   max_body: size().prefault("32MiB").describe("Largest request body; a larger one is answered with 413."),
   max_json_depth: count().prefault(128).describe("Deepest nesting of a request's JSON."),
   max_json_keys: count().prefault("100k").describe("Most object keys in a request's JSON."),
