@@ -4,7 +4,9 @@ import type { Deployment, Model, Policy, Rule } from "@signalbox/router";
 import { compileAdminTokens } from "./compile-admin.ts";
 import { compileGuards } from "./compile-guards.ts";
 import { compilePrivacy } from "./compile-privacy.ts";
-import type { BackendConfig, Config, Limits, PolicyTest, Team, TlsOptions } from "./config.ts";
+import { compileStore } from "./compile-store.ts";
+import { compileTls } from "./compile-tls.ts";
+import type { BackendConfig, Config, Limits, PolicyTest, Team } from "./config.ts";
 import type { LimitsEntry } from "./limit-schema.ts";
 import type { ConfigFile } from "./schema.ts";
 
@@ -66,7 +68,7 @@ export function compileConfig(
         outcomes: server.capture.outcomes,
       },
     }),
-    store: file.store,
+    store: compileStore(file.store, named),
     backends: new Map(Object.keys(file.backends).map((name) => [name, compileBackend(name, file, named)])),
     policy,
     modelLimits: new Map(
@@ -94,7 +96,7 @@ function compileBackend(name: string, file: ConfigFile, named: FileTexts): Backe
     Object.entries(entry.headers ?? {}).map(([header, value]) => [header.toLowerCase(), value]),
   );
   if (key) headers.authorization = `Bearer ${key}`;
-  const tls = compileTls(entry.tls, named);
+  const tls = compileTls(entry.tls, named.files);
   return Object.freeze({
     name,
     kind: entry.kind,
@@ -126,14 +128,6 @@ function isHosted({ hosted, kind }: ConfigFile["backends"][string]): boolean {
 function baseUrl(text: string): string {
   const url = new URL(text);
   return url.origin + url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
-}
-
-function compileTls(entry: ConfigFile["backends"][string]["tls"], named: FileTexts): TlsOptions | undefined {
-  if (entry === undefined) return undefined;
-  const parts = Object.entries({ ca: entry.ca_file, cert: entry.cert_file, key: entry.key_file });
-  return Object.fromEntries(
-    parts.flatMap(([name, path]) => (path === undefined ? [] : [[name, named.files.get(path)]])),
-  ) as TlsOptions;
 }
 
 function compilePolicy(file: ConfigFile): Policy {

@@ -10,7 +10,8 @@ export interface Config {
   /** SHA-256 (hex) of the file and of the files it names: equal hash, equal config. */
   readonly hash: string;
   readonly server: ServerConfig;
-  readonly store: "memory";
+  /** Where limits are counted: in this process, or in a Redis that replicas share. */
+  readonly store: "memory" | RedisConfig;
   readonly backends: ReadonlyMap<string, BackendConfig>;
   /** Models, aliases, rules and thresholds, all of them; what a team's requests are decided by is `privacy.policyOf`. */
   readonly policy: Policy;
@@ -73,6 +74,26 @@ export interface AdminToken {
   readonly role: AdminRole;
   /** SHA-256 of the token. */
   readonly hash: Buffer;
+}
+
+/** A Redis, and how to reach it. Secrets are functions, so that a printed config holds none. */
+export interface RedisConfig {
+  /** One server; Sentinels, who know where the master is; or nodes of a Cluster. */
+  readonly topology: "single" | "sentinel" | "cluster";
+  /** Of the server, of Sentinels, or of nodes. */
+  readonly addresses: readonly Address[];
+  /** What the Sentinels call the master. */
+  readonly masterName: string | undefined;
+  readonly database: number;
+  readonly username: string | undefined;
+  readonly password: () => string | undefined;
+  readonly sentinelPassword: () => string | undefined;
+  /** Undefined = not encrypted. */
+  readonly tls: () => TlsOptions | undefined;
+  /** All keys begin with it, in braces: `{signalbox}:`. */
+  readonly prefix: string;
+  /** Replicas that are assumed, at least, while Redis cannot be reached. */
+  readonly instances: number;
 }
 
 /** How long a client may take; milliseconds, each at least 1. */

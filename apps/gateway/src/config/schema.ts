@@ -20,6 +20,7 @@ import {
 } from "./fields.ts";
 import { GuardSection } from "./guard-schema.ts";
 import { LimitsSection, TeamLimits } from "./limit-schema.ts";
+import { StoreField } from "./store-schema.ts";
 
 const variablePattern = String.raw`^\$\{[A-Za-z_][A-Za-z0-9_]*(:-)?\}$`;
 const text = () => z.string().min(1, "expected some text, not an empty string");
@@ -299,7 +300,7 @@ export const ConfigFile = section({
     .literal(1, { error: "expected 1, the version of this file's form" })
     .describe("Version of this file's form: 1."),
   server: Server.prefault({}).describe("Listeners and limits of the HTTP server."),
-  store: oneOf(["memory"], ["redis", "redis:", "rediss:"]).default("memory").describe("Where limits are counted."),
+  store: StoreField.prefault("memory").describe("Where limits are counted: memory, an address, or a mapping."),
   backends: z.record(plainName("backend"), Backend).describe("The engines, by name."),
   models: z.record(modelName(), ModelEntry).describe("The models that clients and rules name."),
   routing: z
