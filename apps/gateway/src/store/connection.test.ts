@@ -1,6 +1,7 @@
+import { hash } from "node:crypto";
 import { afterEach, expect, test } from "vitest";
 import type { RedisConfig } from "../config/config.ts";
-import { createConnection, defineScript, type RedisConnection } from "./connection.ts";
+import { createConnection, type RedisConnection } from "./connection.ts";
 import { startRedis, type TestRedis } from "./test-redis.ts";
 import { once, startCluster, startSentinel } from "./test-redis-groups.ts";
 
@@ -45,7 +46,8 @@ const isUp = (connection: RedisConnection) =>
 const single = ({ port }: TestRedis, parts: Partial<RedisConfig> = {}): RedisConfig =>
   configOf({ addresses: [{ host: "127.0.0.1", port }], ...parts });
 
-const increment = defineScript("return redis.call('incrby', KEYS[1], ARGV[1])");
+const source = "return redis.call('incrby', KEYS[1], ARGV[1])";
+const increment = { source, sha1: hash("sha1", source, "hex") };
 
 test("runs a script by its hash, and brings it where it is not known, also after SCRIPT FLUSH", async () => {
   const redis = closedAtEnd(await startRedis());

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { RedisConfig } from "../config/config.ts";
 import type { Address } from "../config/units.ts";
 import { Link } from "./link.ts";
@@ -7,30 +6,16 @@ import { openClient, type RedisClient } from "./redis-client.ts";
 import { type Subscriber, Subscriptions } from "./subscriptions.ts";
 
 /** A word of a command. */
-export type Word = string | number | Buffer;
+type Word = string | number | Buffer;
 
-/** A Lua script, with the hash that Redis knows it by. */
-export interface Script {
-  readonly lua: string;
-  readonly sha: string;
-}
-
-/** Makes a script of its text. */
-export function defineScript(lua: string): Script {
-  return Object.freeze({ lua, sha: createHash("sha1").update(lua).digest("hex") });
-}
-
-/** Runs scripts in the shared Redis. */
-export interface ScriptRunner {
-  /**
-   * Runs a script once; its text goes along only where Redis does not have it.
-   * @throws Error when there is no connection, it was lost, or Redis said no.
-   */
-  run(script: Script, keys: readonly string[], args: readonly Word[]): Promise<unknown>;
+/** A Lua script, and the hash that Redis knows it by: 40 hex digits. */
+interface Script {
+  readonly source: string;
+  readonly sha1: string;
 }
 
 /** The way to the Redis that replicas share. It comes and goes by itself; nobody has to be told. */
-export interface RedisConnection extends ScriptRunner {
+export interface RedisConnection {
   /** What every key begins with: `{signalbox}:`. */
   readonly prefix: string;
   /** True when a command would be sent now. */
@@ -39,6 +24,8 @@ export interface RedisConnection extends ScriptRunner {
   readonly address: string | undefined;
   /** Why there is no connection; undefined = nothing was wrong yet. */
   readonly trouble: string | undefined;
+  /** Runs a script as `command` does; its text goes along only where Redis does not have it. */
+  run(script: Script, keys: readonly string[], args: readonly Word[]): Promise<unknown>;
   /**
    * Sends a command, once and at once. Keys must begin with `prefix`. It waits for its answer as long as the connection
    * stands, unless `withinMs` is given.
@@ -98,10 +85,10 @@ class Connection implements RedisConnection {
 
   async run(script: Script, keys: readonly string[], args: readonly Word[]): Promise<unknown> {
     try {
-      return await this.#send("evalsha", [script.sha, keys.length, ...keys, ...args]);
+      return await this.#send("evalsha", [script.sha1, keys.length, ...keys, ...args]);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
-      return this.#send("eval", [script.lua, keys.length, ...keys, ...args]);
+      return this.#send("eval", [script.source, keys.length, ...keys, ...args]);
     }
   }
 

@@ -5,7 +5,7 @@ import { openClient, type RedisClient } from "./redis-client.ts";
 
 /** Milliseconds before the second try; each further one waits twice as long, up to the most. */
 const FIRST_WAIT_MS = 50;
-const MOST_WAIT_MS = 2000;
+const MOST_WAIT_MS = 1000;
 /** How often those who know where our keys are are asked whether they still are there. */
 const LOOK_EVERY_MS = 1000;
 
