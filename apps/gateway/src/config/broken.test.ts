@@ -71,6 +71,18 @@ const expected: Record<string, readonly (readonly [place: string, word: string])
     ["8:67: models.small.hedge.delay: ", "unknown key «delay» (allowed: after)"],
   ],
   "hedge-one-attempt.yaml": [["6:58: models.large.hedge: ", "`defaults.attempts: 1`"]],
+  "budgets.yaml": [
+    ["5:51: models.large.cost.input: ", "did you mean «0.2/M»?"],
+    ["5:64: models.large.cost.output: ", "did you mean «1.1/M»?"],
+    ["7:1: usage: ", "name a `folder`"],
+    ["11:24: teams.a.budget.tokens[0]: ", "keep at least 31d"],
+    ["11:35: teams.a.budget.tokens[1]: ", "expected a budget such as"],
+    ["11:52: teams.a.budget.cost: ", "did you mean «300/month»?"],
+    ["11:70: teams.a.budget.gpu_seconds: ", "did you mean «36k/week»?"],
+    ["15:32: teams.b.budget.tokens[1]: ", "a budget of tokens for a day stands here already"],
+    ["15:47: teams.b.budget.cost: ", "none of the models that the team can reach has a `cost` above 0"],
+    ["15:71: teams.b.budget.gpu_seconds: ", "says how many `gpus` it has"],
+  ],
   "dead-rule.yaml": [["10:5: routing[2]: ", "routing.1"]],
   "hosted-only.yaml": [
     ["10:38: routing[0].use: ", "«rented» runs on hosted backends only, and the data of «payments» is local_only"],
@@ -96,7 +108,6 @@ const expected: Record<string, readonly (readonly [place: string, word: string])
     ["7:21: routing[0].when.team: ", "did you mean «payments»?"],
     ["12:20: teams.payments.models[1]: ", "did you mean «large»?"],
     ["13:25: teams.payments.limits.requests: ", "did you mean «600/min»?"],
-    ["14:5: teams.payments.budget: ", "not available in this version"],
   ],
 };
 

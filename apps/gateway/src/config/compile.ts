@@ -1,12 +1,10 @@
 import path from "node:path";
 import { type BackendKind, kinds } from "@signalbox/backends";
 import type { Deployment, Model, Policy, Rule } from "@signalbox/router";
-import { compileAdminTokens } from "./compile-admin.ts";
 import { compileGuards } from "./compile-guards.ts";
 import { compilePrivacy } from "./compile-privacy.ts";
-import { compileStore } from "./compile-store.ts";
-import { compileTls } from "./compile-tls.ts";
-import type { BackendConfig, Config, Limits, PolicyTest, Team } from "./config.ts";
+import { compileBudgets, compilePrices, compileUsage } from "./compile-usage.ts";
+import type { BackendConfig, Config, Limits, PolicyTest, Team, TlsOptions } from "./config.ts";
 import type { LimitsEntry } from "./limit-schema.ts";
 import type { ConfigFile } from "./schema.ts";
 
@@ -36,15 +34,13 @@ export function compileConfig(
   };
   const policy = compilePolicy(file);
   const { server } = file;
-  const adminTokens = compileAdminTokens(file, named);
+  const adminToken = server.admin_token_file && named.files.get(server.admin_token_file)?.trim();
   return Object.freeze({
     hash,
     server: Object.freeze({
       listen: server.listen,
       admin: server.admin,
-      adminTokens: () => adminTokens,
-      guardsReading: server.admin_tokens !== undefined,
-      auditFile: server.audit_file && path.resolve(named.folder, server.audit_file),
+      adminToken: () => adminToken,
       maxBodyBytes: server.max_body,
       maxJsonDepth: server.max_json_depth,
       maxJsonKeys: server.max_json_keys,
@@ -68,13 +64,15 @@ export function compileConfig(
         outcomes: server.capture.outcomes,
       },
     }),
-    store: compileStore(file.store, named),
+    store: file.store,
     backends: new Map(Object.keys(file.backends).map((name) => [name, compileBackend(name, file, named)])),
     policy,
     modelLimits: new Map(
       Object.entries(file.models).flatMap(([name, { limits }]) => (limits ? [[name, compileLimits(limits)]] : [])),
     ),
     privacy: compilePrivacy(file, policy),
+    prices: compilePrices(file),
+    usage: compileUsage(file, named.folder),
     teams:
       file.teams && new Map(Object.entries(file.teams).map(([name, team]) => [name, compileTeam(name, team, policy)])),
     guards: compileGuards(file),
@@ -96,13 +94,14 @@ function compileBackend(name: string, file: ConfigFile, named: FileTexts): Backe
     Object.entries(entry.headers ?? {}).map(([header, value]) => [header.toLowerCase(), value]),
   );
   if (key) headers.authorization = `Bearer ${key}`;
-  const tls = compileTls(entry.tls, named.files);
+  const tls = compileTls(entry.tls, named);
   return Object.freeze({
     name,
     kind: entry.kind,
     url: entry.url === "auto" ? "auto" : baseUrl(entry.url),
     headers: () => headers,
     maxConcurrent: entry.max_concurrent ?? (kind.concurrent ? Number.POSITIVE_INFINITY : 1),
+    gpus: entry.gpus ?? 0,
     tls: () => tls,
     hosted: isHosted(entry),
     discoverCommand: entry.discover_command,
@@ -128,6 +127,14 @@ function isHosted({ hosted, kind }: ConfigFile["backends"][string]): boolean {
 function baseUrl(text: string): string {
   const url = new URL(text);
   return url.origin + url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
+}
+
+function compileTls(entry: ConfigFile["backends"][string]["tls"], named: FileTexts): TlsOptions | undefined {
+  if (entry === undefined) return undefined;
+  const parts = Object.entries({ ca: entry.ca_file, cert: entry.cert_file, key: entry.key_file });
+  return Object.fromEntries(
+    parts.flatMap(([name, path]) => (path === undefined ? [] : [[name, named.files.get(path)]])),
+  ) as TlsOptions;
 }
 
 function compilePolicy(file: ConfigFile): Policy {
@@ -208,6 +215,7 @@ function compileTeam(name: string, entry: NonNullable<ConfigFile["teams"]>[strin
         ),
       }),
     }),
+    budgets: compileBudgets(entry.budget),
   });
 }
 

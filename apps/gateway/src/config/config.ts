@@ -3,15 +3,14 @@ import type { ErrorCode } from "@signalbox/protocol";
 import type { Policy } from "@signalbox/router";
 import type { Guards } from "./compile-guards.ts";
 import type { Privacy } from "./compile-privacy.ts";
-import type { Address, Rate } from "./units.ts";
+import type { Address, Period, Rate, TokenPrice } from "./units.ts";
 
 /** A config file, checked and resolved: what the gateway runs by. Immutable; a reload makes a new one. */
 export interface Config {
   /** SHA-256 (hex) of the file and of the files it names: equal hash, equal config. */
   readonly hash: string;
   readonly server: ServerConfig;
-  /** Where limits are counted: in this process, or in a Redis that replicas share. */
-  readonly store: "memory" | RedisConfig;
+  readonly store: "memory";
   readonly backends: ReadonlyMap<string, BackendConfig>;
   /** Models, aliases, rules and thresholds, all of them; what a team's requests are decided by is `privacy.policyOf`. */
   readonly policy: Policy;
@@ -19,6 +18,9 @@ export interface Config {
   readonly modelLimits: ReadonlyMap<string, Limits>;
   /** What becomes of each team's data. */
   readonly privacy: Privacy;
+  /** What tokens cost, by the model's name; a model that is not here is free. */
+  readonly prices: ReadonlyMap<string, ModelPrice>;
+  readonly usage: UsageConfig;
   /** Undefined = open: no key is checked, everybody is the team `default`. */
   readonly teams: ReadonlyMap<string, Team> | undefined;
   /** What tool calls are held to. */
@@ -37,12 +39,8 @@ export interface Config {
 interface ServerConfig {
   readonly listen: Address;
   readonly admin: Address;
-  /** Who may do what through the admin listener; a function, so that a printed config holds nothing of it. */
-  readonly adminTokens: () => readonly AdminToken[];
-  /** Reading `/status` and `/metrics` wants a token too. */
-  readonly guardsReading: boolean;
-  /** An absolute path; undefined = what is done to the gateway is in the log alone. */
-  readonly auditFile: string | undefined;
+  /** What changes through the admin listener must show; a function, so that a printed config holds no secret. */
+  readonly adminToken: () => string | undefined;
   readonly maxBodyBytes: number;
   readonly maxJsonDepth: number;
   readonly maxJsonKeys: number;
@@ -64,36 +62,17 @@ interface ServerConfig {
   readonly capture: CaptureConfig | undefined;
 }
 
-/** What a token is for, each with all that those before it may. */
-export const adminRoles = ["viewer", "operator", "admin"] as const;
-export type AdminRole = (typeof adminRoles)[number];
-
-/** Who may do something through the admin listener. */
-export interface AdminToken {
-  readonly name: string;
-  readonly role: AdminRole;
-  /** SHA-256 of the token. */
-  readonly hash: Buffer;
+/** What a model's tokens cost. */
+export interface ModelPrice {
+  readonly input: TokenPrice;
+  readonly output: TokenPrice;
 }
 
-/** A Redis, and how to reach it. Secrets are functions, so that a printed config holds none. */
-export interface RedisConfig {
-  /** One server; Sentinels, who know where the master is; or nodes of a Cluster. */
-  readonly topology: "single" | "sentinel" | "cluster";
-  /** Of the server, of Sentinels, or of nodes. */
-  readonly addresses: readonly Address[];
-  /** What the Sentinels call the master. */
-  readonly masterName: string | undefined;
-  readonly database: number;
-  readonly username: string | undefined;
-  readonly password: () => string | undefined;
-  readonly sentinelPassword: () => string | undefined;
-  /** Undefined = not encrypted. */
-  readonly tls: () => TlsOptions | undefined;
-  /** All keys begin with it, in braces: `{signalbox}:`. */
-  readonly prefix: string;
-  /** Replicas that are assumed, at least, while Redis cannot be reached. */
-  readonly instances: number;
+/** Where it is written down what each request used. */
+export interface UsageConfig {
+  /** An absolute path; undefined = no files. */
+  readonly folder: string | undefined;
+  readonly keepDays: number;
 }
 
 /** How long a client may take; milliseconds, each at least 1. */
@@ -137,6 +116,8 @@ export interface BackendConfig {
   readonly headers: () => Readonly<Record<string, string>>;
   /** Infinity = no limit of ours. */
   readonly maxConcurrent: number;
+  /** 0 = not said. */
+  readonly gpus: number;
   readonly tls: () => TlsOptions | undefined;
   /** Off limits for teams whose data stays local. */
   readonly hosted: boolean;
@@ -160,6 +141,19 @@ export interface Team {
   /** Model names (aliases resolved) and perhaps `auto`. Undefined = all, and `auto`. */
   readonly models: ReadonlySet<string> | undefined;
   readonly limits: TeamLimits;
+  /** What it may use in a day, a week or a month. */
+  readonly budgets?: readonly Budget[];
+}
+
+/** What is counted over a period. */
+export type BudgetMeter = "tokens" | "cost" | "gpu_seconds";
+
+/** What a team may use in a period of the calendar. */
+export interface Budget {
+  readonly meter: BudgetMeter;
+  readonly every: Period;
+  /** Whole: tokens, billionths of the currency, or milliseconds of one GPU. */
+  readonly limit: number;
 }
 
 /** What may be used; without limit where nothing is said. The rates of a list have windows of different lengths. */

@@ -3,9 +3,12 @@ import { didYouMean } from "./suggest.ts";
 import {
   likelyUnit,
   parseAddress,
+  parseBudget,
   parseCount,
+  parseDays,
   parseDuration,
   parsePercent,
+  parsePrice,
   parseRate,
   parseSize,
   type Unit,
@@ -75,6 +78,16 @@ export const rates = () =>
         });
       }),
   ]);
+/** What a token costs. */
+export const price = () => unitField("price", String.raw`\d+(\.\d+)?\s*/\s*[kM]`, parsePrice);
+/** `{ amount, every }`, of at least 1 of the smallest unit, which is the `decimals`th place. */
+export const budget = (decimals: number) =>
+  unitField("budget", String.raw`\d+(\.\d+)?[kMG]?\s*/\s*(day|week|month)`, (text) => {
+    const parsed = parseBudget(text, decimals);
+    return parsed && parsed.amount > 0 ? parsed : undefined;
+  });
+/** A number of days, at least 1. */
+export const days = () => unitField("days", String.raw`\d{1,4}d`, (text) => nonZero(parseDays(text)));
 /** A share from 0 to 1, written as a percentage. */
 export const percent = () => unitField("percent", String.raw`\d+(\.\d+)?\s*%`, parsePercent);
 /** Bytes, at least 1. */

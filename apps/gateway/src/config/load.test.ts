@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { type LoadOptions, loadConfig, maxConfigBytes } from "./load.ts";
 import { formatError } from "./problems.ts";
@@ -29,8 +28,7 @@ test("fills in every default and gives numbers for units", async () => {
   expect(config.server).toEqual({
     listen: { host: "127.0.0.1", port: 8080 },
     admin: { host: "127.0.0.1", port: 9090 },
-    adminTokens: expect.any(Function),
-    guardsReading: false,
+    adminToken: expect.any(Function),
     maxBodyBytes: 32 * 1024 * 1024,
     maxJsonDepth: 128,
     maxJsonKeys: 100_000,
@@ -121,7 +119,34 @@ teams:
       tokens: [{ limit: 200_000, windowMs: 60_000 }],
       concurrent: 16,
     },
+    budgets: [],
   });
+});
+
+test("prices and budgets are whole numbers of their smallest units, and one budget is a list of one", async () => {
+  const { config } = await load(`version: 1
+backends:
+  a: { kind: vllm, url: "http://127.0.0.1:8000", gpus: 0.5 }
+models:
+  large: { on: [{ backend: a }], cost: { input: 0.2/M, output: 1.1/M } }
+  tiny: { on: [{ backend: a }], cost: { input: 0.0000001/k } }
+usage: { folder: usage }
+teams:
+  search: { keys: ["${hash("A")}"], budget: { tokens: 50M/month, cost: [300/month, 12.50/day], gpu_seconds: 36k/week } }
+`);
+  expect(config?.backends.get("a")?.gpus).toBe(0.5);
+  expect(Object.fromEntries(config?.prices ?? [])).toEqual({
+    large: { input: { nano: 200, rest: 0 }, output: { nano: 1100, rest: 0 } },
+    tiny: { input: { nano: 0, rest: 100_000 }, output: { nano: 0, rest: 0 } },
+  });
+  expect(config?.teams?.get("search")?.budgets).toEqual([
+    { meter: "tokens", every: "month", limit: 50_000_000 },
+    { meter: "cost", every: "month", limit: 300e9 },
+    { meter: "cost", every: "day", limit: 12.5e9 },
+    { meter: "gpu_seconds", every: "week", limit: 36_000_000 },
+  ]);
+  expect(config?.usage.folder).toMatch(/\/usage$/);
+  expect(config?.usage.keepDays).toBe(92);
 });
 
 test("reports every error of a file, by its place", async () => {
@@ -146,8 +171,8 @@ defaults: { timeouts: { idle: 15 } }
 });
 
 test.each([
-  ["budget", `teams: { x: { keys: ["${hash("1")}"], budget: { tokens: 5M/month } } }`],
   ["priority", `teams: { x: { keys: ["${hash("1")}"], priority: interactive } }`],
+  ["redis://cache:6379", "store: redis://cache:6379"],
 ])("refuses %s, which this version does not act on, rather than ignore it", async (word, line) => {
   const { errors } = await load(`${minimal}${line}\n`);
   expect(errors).toHaveLength(1);
@@ -156,7 +181,7 @@ test.each([
 
 test("shows no password of an address, and no secret that was put where its file belongs", async () => {
   const store = await load(`${minimal}store: "redis://user:hunter2-hunter2@cache:6379"\n`);
-  expect(store.errors[0]).toContain("store: a secret stands in the file");
+  expect(store.errors[0]).toContain("«redis://...@cache:6379»");
   const file = await load(minimal.replace("kind: vllm", "kind: vllm, api_key_file: hunter2-hunter2"));
   expect(file.errors[0]).toContain("the file that it names does not exist");
   expect([...store.errors, ...file.errors].join()).not.toContain("hunter2");
@@ -193,8 +218,7 @@ models: { m: { on: [{ backend: a }] } }
   const fileName = "/etc/signalbox/signalbox.yaml";
   const from = (content: string) => ({ fileName, readFile: async () => content });
   const config = await configOf(text, from("sixteen-letters!\n"));
-  const hash = createHash("sha256").update("sixteen-letters!").digest();
-  expect(config.server.adminTokens()).toEqual([{ name: "admin", role: "admin", hash }]);
+  expect(config.server.adminToken()).toBe("sixteen-letters!");
   expect(config.files).toEqual(["/etc/signalbox/token.txt"]);
   expect(JSON.stringify(config.server)).not.toContain("sixteen");
   expect((await configOf(text, from("another-of-16-ch"))).hash).not.toBe(config.hash);
@@ -203,7 +227,7 @@ models: { m: { on: [{ backend: a }] } }
     `${where} holds a token of 15 characters: at least 16 are wanted`,
   ]);
   expect((await load(text, from("\n"))).errors).toEqual([`${where} is empty`]);
-  expect((await configOf(text.replace(", admin_token_file: token.txt", ""))).server.adminTokens()).toEqual([]);
+  expect((await configOf(text.replace(", admin_token_file: token.txt", ""))).server.adminToken()).toBeUndefined();
 });
 
 test("takes a backend's key from a variable or a file, and shows it nowhere", async () => {

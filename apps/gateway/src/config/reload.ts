@@ -144,13 +144,16 @@ function restartKeys(before: Config, after: Config): string[] {
     admin: "admin",
     log: "log",
     capture: "capture",
-    audit_file: "auditFile",
     timeouts: "timeouts",
     max_connections: "maxConnections",
   } as const;
-  return Object.entries(keys)
-    .filter(([, key]) => JSON.stringify(before.server[key]) !== JSON.stringify(after.server[key]))
-    .map(([name]) => `server.${name}`);
+  const differ = (one: unknown, other: unknown): boolean => JSON.stringify(one) !== JSON.stringify(other);
+  return [
+    ...Object.entries(keys).flatMap(([name, key]) =>
+      differ(before.server[key], after.server[key]) ? [`server.${name}`] : [],
+    ),
+    ...(differ(before.usage, after.usage) ? ["usage"] : []),
+  ];
 }
 
 function quietly(run: () => void): void {

@@ -2,7 +2,6 @@ import { backendKindNames } from "@signalbox/backends";
 import { type ErrorCode, reasoningPlaces } from "@signalbox/protocol";
 import { defaultThresholds, strategyNames } from "@signalbox/router";
 import { z } from "zod";
-import { AdminTokens } from "./admin-schema.ts";
 import { Condition } from "./condition-schema.ts";
 import type { CaptureOutcome } from "./config.ts";
 import { dialect } from "./dialect-field.ts";
@@ -20,7 +19,7 @@ import {
 } from "./fields.ts";
 import { GuardSection } from "./guard-schema.ts";
 import { LimitsSection, TeamLimits } from "./limit-schema.ts";
-import { StoreField } from "./store-schema.ts";
+import { BudgetSection, CostSection, UsageSection } from "./usage-schema.ts";
 
 const variablePattern = String.raw`^\$\{[A-Za-z_][A-Za-z0-9_]*(:-)?\}$`;
 const text = () => z.string().min(1, "expected some text, not an empty string");
@@ -59,9 +58,7 @@ const Server = section({
   admin: address().prefault("127.0.0.1:9090").describe("Where /readyz, /metrics and /status are served."),
   admin_token_file: text()
     .optional()
-    .describe("File with a token of the role admin, that changes through the admin listener must show."),
-  admin_tokens: AdminTokens.optional().describe("Who may do what through the admin listener."),
-  audit_file: text().optional().describe("Keeps what is done to the gateway, a line of JSON each."),
+    .describe("File with the token that changes through the admin listener must show."),
   max_body: size().prefault("32MiB").describe("Largest request body; a larger one is answered with 413."),
   max_json_depth: count().prefault(128).describe("Deepest nesting of a request's JSON."),
   max_json_keys: count().prefault("100k").describe("Most object keys in a request's JSON."),
@@ -114,6 +111,12 @@ const Backend = section({
   api_key_file: text().optional().describe("File with the key that the engine wants."),
   headers: z.record(z.string(), z.string()).optional().describe("Headers added to every request to this backend."),
   max_concurrent: count().optional().describe("Most requests under way at once; more go to another backend."),
+  gpus: z
+    .number()
+    .positive("expected more than 0 GPUs")
+    .max(1024)
+    .optional()
+    .describe("GPUs that the engine runs on, for `gpu_seconds` budgets; a part of one is a fraction."),
   tool_parser: oneOf(["engine", "raw"])
     .default("engine")
     .describe("Who finds tool calls first: the engine's own parser, or nobody: it hands on the model's text."),
@@ -209,6 +212,7 @@ const ModelEntry = section({
   limits: LimitsSection.optional().describe(
     "What all teams together may use of the model; without limit unless given.",
   ),
+  cost: CostSection.optional().describe("What its tokens cost; nothing unless given."),
   defaults: RequestDefaults.prefault({}).describe("Request fields that a client's own values override."),
 });
 
@@ -227,11 +231,14 @@ const TeamEntry = section(
     models: z.array(text()).optional().describe("Models that the team may use; all of them, and `auto`, unless given."),
     limits: TeamLimits.prefault({}).describe("What the team may use; without limit unless given."),
     data: oneOf(["local_only"]).optional().describe("Keeps its requests off backends that are `hosted`."),
+    budget: BudgetSection.prefault({}).describe(
+      "What it may use in a day, a week or a month; without limit unless given.",
+    ),
     guard: GuardSection.optional().describe(
       "What tool calls in the team's answers are held to, beside the model's guard.",
     ),
   },
-  ["budget", "priority"],
+  ["priority"],
 );
 
 const Thresholds = section({
@@ -300,7 +307,8 @@ export const ConfigFile = section({
     .literal(1, { error: "expected 1, the version of this file's form" })
     .describe("Version of this file's form: 1."),
   server: Server.prefault({}).describe("Listeners and limits of the HTTP server."),
-  store: StoreField.prefault("memory").describe("Where limits are counted: memory, an address, or a mapping."),
+  store: oneOf(["memory"], ["redis", "redis:", "rediss:"]).default("memory").describe("Where limits are counted."),
+  usage: UsageSection.optional().describe("Where it is written down what each request used."),
   backends: z.record(plainName("backend"), Backend).describe("The engines, by name."),
   models: z.record(modelName(), ModelEntry).describe("The models that clients and rules name."),
   routing: z

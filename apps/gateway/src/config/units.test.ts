@@ -3,9 +3,12 @@ import {
   isLoopback,
   likelyUnit,
   parseAddress,
+  parseBudget,
   parseCount,
+  parseDays,
   parseDuration,
   parsePercent,
+  parsePrice,
   parseRate,
   parseSize,
   type Unit,
@@ -55,6 +58,26 @@ test("rates are a count in a window", () => {
   for (const text of ["600", "600/m", "/min", "600/month", "600//min", "-1/s"]) expect(parseRate(text)).toBeUndefined();
 });
 
+test("prices are held as whole numbers, however small", () => {
+  expect(parsePrice("0.2/M")).toEqual({ nano: 200, rest: 0 });
+  expect(parsePrice("1.1/M")).toEqual({ nano: 1100, rest: 0 });
+  expect(parsePrice("0.0002 / k")).toEqual({ nano: 200, rest: 0 });
+  expect(parsePrice("0.0001/M")).toEqual({ nano: 0, rest: 100_000 });
+  expect(parsePrice("0.123456789/M")).toEqual({ nano: 123, rest: 456_789 });
+  expect(parsePrice("1000000/M")).toEqual({ nano: 1e9, rest: 0 });
+  for (const text of ["0.2", "0.2/m", "-1/M", "1e3/M", "1000001/M", "0.0000000001/M", "/M", "0.2/G"])
+    expect(parsePrice(text)).toBeUndefined();
+});
+
+test("budgets are an amount in a period, in the smallest unit asked for", () => {
+  expect(parseBudget("50M/month", 0)).toEqual({ amount: 50_000_000, every: "month" });
+  expect(parseBudget("12.5/day", 9)).toEqual({ amount: 12_500_000_000, every: "day" });
+  expect(parseBudget("36k / week", 3)).toEqual({ amount: 36_000_000, every: "week" });
+  for (const text of ["50M", "50M/min", "50M/year", "0.5/day", "9007199254740993/day", "1e3/day"])
+    expect(parseBudget(text, 0)).toBeUndefined();
+  expect([parseDays("7d"), parseDays("0d"), parseDays("9999d"), parseDays("7")]).toEqual([7, 0, undefined, undefined]);
+});
+
 test("percentages, sizes and addresses", () => {
   expect([parsePercent("20%"), parsePercent("0%"), parsePercent("100%"), parsePercent("0.5 %")]).toEqual([
     0.2, 0, 1, 0.005,
@@ -95,6 +118,14 @@ test.each<[Unit, string, string]>([
   ["rate", "600/m", "600/min"],
   ["rate", "600", "600/min"],
   ["rate", "5/sec", "5/s"],
+  ["price", "0.2", "0.2/M"],
+  ["price", "$0.2/million", "0.2/M"],
+  ["price", "0.2/1k", "0.2/k"],
+  ["budget", "300", "300/month"],
+  ["budget", "$300/mo", "300/month"],
+  ["budget", "36K/w", "36k/week"],
+  ["days", "92", "92d"],
+  ["days", "2w", "14d"],
   ["percent", "20", "20%"],
   ["percent", "0.2", "20%"],
   ["size", "8mb", "8MB"],

@@ -3,6 +3,9 @@ export const unitForms = {
   duration: "a duration such as 500ms, 30s, 10m or 2h",
   count: "a whole number such as 512, 2k, 196k or 50M",
   rate: "a rate such as 600/min, 200k/min, 5/s, 1000/hour or 1M/day",
+  price: "a price such as 0.2/M or 0.0002/k, for a million or a thousand tokens",
+  budget: "a budget such as 50M/month, 36k/week or 300/day",
+  days: "a number of days such as 7d or 92d",
   percent: "a percentage such as 20%",
   size: "a size such as 512KiB, 32MiB or 1GiB",
   address: "an address such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080",
@@ -13,6 +16,26 @@ export type Unit = keyof typeof unitForms;
 export interface Rate {
   readonly limit: number;
   readonly windowMs: number;
+}
+
+/**
+ * What a token costs, exactly: so many billionths of the currency, and so many millionths of a billionth. Whole numbers, so
+ * that no price is rounded before a request is.
+ */
+export interface TokenPrice {
+  readonly nano: number;
+  /** 0 to 999,999. */
+  readonly rest: number;
+}
+
+/** A period of the calendar, in UTC; a week begins on Monday. */
+export type Period = "day" | "week" | "month";
+
+/** At most `amount` in each `every`. */
+export interface PeriodAmount {
+  /** Whole, in the smallest unit of what is meant. */
+  readonly amount: number;
+  readonly every: Period;
 }
 
 /** Where a listener binds. Port 0 = any free port. */
@@ -49,6 +72,42 @@ export function parseRate(text: string): Rate | undefined {
   const limit = match ? parseCount(match[1] as string) : undefined;
   if (!match || limit === undefined) return undefined;
   return { limit, windowMs: windowsOf[match[2] as keyof typeof windowsOf] };
+}
+
+/** Dearest price that is taken: a request's cost stays a whole number below 2^53 with it. */
+const MAX_FEMTO = 1_000_000n * 10n ** 9n;
+
+/** `0.2/M`, `1.1/M`, `0.0002/k`: per million or thousand tokens, up to 9 (12) decimals; undefined = anything else or over 1M/M. */
+export function parsePrice(text: string): TokenPrice | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*\/\s*([kM])$/.exec(text);
+  const femto = match ? scaled(match[1] as string, match[2] === "k" ? 12 : 9) : undefined;
+  if (femto === undefined || femto > MAX_FEMTO) return undefined;
+  return { nano: Number(femto / 1_000_000n), rest: Number(femto % 1_000_000n) };
+}
+
+/** `50M/month`, `36k/week`, `12.50/day`, with `decimals` places made whole; undefined = anything else, or more places. */
+export function parseBudget(text: string, decimals: number): PeriodAmount | undefined {
+  const match = /^(\d+(?:\.\d+)?)([kMG]?)\s*\/\s*(day|week|month)$/.exec(text);
+  if (!match) return undefined;
+  const steps = { k: 3, M: 6, G: 9 }[match[2] as string] ?? 0;
+  const amount = scaled(match[1] as string, steps + decimals);
+  if (amount === undefined || amount > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
+  return { amount: Number(amount), every: match[3] as Period };
+}
+
+/** A decimal number times 10 to the `places`, where that is whole. */
+function scaled(number: string, places: number): bigint | undefined {
+  const [whole = "", fraction = ""] = number.split(".");
+  const digits = fraction.replace(/0+$/, "");
+  if (digits.length > places || whole.length > 15) return undefined;
+  return BigInt(whole + digits) * 10n ** BigInt(places - digits.length);
+}
+
+/** Days of `7d`, `92d`; undefined = anything else or over ten years. */
+export function parseDays(text: string): number | undefined {
+  const match = /^(\d{1,4})d$/.exec(text);
+  const days = match ? Number(match[1]) : undefined;
+  return days !== undefined && days <= 3660 ? days : undefined;
 }
 
 /** `20%` = 0.2; undefined = anything else or over 100 %. */
@@ -91,6 +150,9 @@ const parsers: Record<Unit, (text: string) => unknown> = {
   duration: parseDuration,
   count: parseCount,
   rate: parseRate,
+  price: parsePrice,
+  budget: (text) => parseBudget(text, 9),
+  days: parseDays,
   percent: parsePercent,
   size: parseSize,
   address: parseAddress,
@@ -115,6 +177,20 @@ function candidates(unit: Unit, text: string): string[] {
         rateWindow(compact.replace(/K(?=\/)/, "k").replace(/m(?=\/)/, "M")),
         `${compact}/min`,
       ];
+    case "price":
+      return [
+        compact,
+        `${compact}/M`,
+        compact.replace(/\/(m|Mtok\w*|million|1M)$/, "/M").replace(/\/(K|1k|1K)$/, "/k"),
+      ].map((each) => each.replace(/^[$€£]/, ""));
+    case "budget":
+      return [
+        budgetPeriod(compact),
+        budgetPeriod(compact.replace(/K(?=\/)/, "k").replace(/m(?=\/)/, "M")),
+        `${compact}/month`,
+      ];
+    case "days":
+      return [compact, `${compact}d`, compact.replace(/(days?|D)$/, "d"), weeks(compact)];
     case "percent":
       return [`${compact}%`, `${Math.round(Number(compact) * 100)}%`].slice(Number(compact) < 1 ? 1 : 0);
     case "size":
@@ -143,3 +219,13 @@ const rateWindow = (text: string) =>
     .replace(/\/(m|mins|minute|minutes|M)$/, "/min")
     .replace(/\/(h|hr|hours|H)$/, "/hour")
     .replace(/\/(d|days|D)$/, "/day");
+const budgetPeriod = (text: string) =>
+  text
+    .replace(/^[$€£]/, "")
+    .replace(/\/(d|days|D|daily)$/, "/day")
+    .replace(/\/(w|weeks|weekly)$/, "/week")
+    .replace(/\/(m|mo|months|monthly)$/, "/month");
+const weeks = (text: string) => {
+  const match = /^(\d{1,3})(w|weeks?)$/.exec(text);
+  return match ? `${Number(match[1]) * 7}d` : text;
+};
