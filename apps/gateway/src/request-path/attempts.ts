@@ -1,5 +1,5 @@
 import { type CallWatch, type DialectName, Normaliser, type RawChoice, readTools } from "@signalbox/adapter";
-import { type Endpoint, GatewayError } from "@signalbox/protocol";
+import { type Endpoint, GatewayError, type Usage } from "@signalbox/protocol";
 import {
   AllAttemptsFailed,
   type AttemptEffects,
@@ -17,6 +17,7 @@ import {
 import type { BackendRuntime } from "../runtime/backend-runtime.ts";
 import type { Serving } from "../runtime/serving.ts";
 import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
+import { costOf } from "../usage/cost-of.ts";
 import { AttemptCalls } from "./call-watch.ts";
 import type { Cancellation } from "./cancellation.ts";
 import { choicesOf, type ReadRequest } from "./read-request.ts";
@@ -53,8 +54,8 @@ export class Attempts implements AttemptEffects<OpenReply> {
   readonly #recalled: ReadRequest;
   readonly #decision: Decision;
   readonly #cancellation: Cancellation;
-  /** What replies took that were denied before another was asked for. */
-  readonly denied = { promptTokens: 0, completionTokens: 0 };
+  /** What replies have cost that were denied before another was asked for, and the GPU time of all attempts. */
+  readonly spent = { inputTokens: 0, outputTokens: 0, cost: 0, gpuMs: 0 };
 
   constructor({ serving, story, request, decision, cancellation }: AttemptsOptions) {
     this.#serving = serving;
@@ -190,10 +191,10 @@ export class Attempts implements AttemptEffects<OpenReply> {
         const load = kind.loadFromHeaders?.(headers);
         if (load !== undefined) backend.state.observeLoad(load);
       },
+      gpu: backend.gpu,
+      spent: this.spent,
       onDenied: ({ usage, contentEvents }) => {
-        const { promptTokens, completionTokens } = tokensOf({ ...this.#story, usage, contentEvents, firstTokenAt: 0 });
-        this.denied.promptTokens += promptTokens;
-        this.denied.completionTokens += completionTokens;
+        this.pay(model.name, tokensOf({ ...this.#story, usage, contentEvents, firstTokenAt: 0 }));
       },
     });
   }
@@ -204,6 +205,14 @@ export class Attempts implements AttemptEffects<OpenReply> {
     if (!this.#serving.config.privacy.keepsLocal(team)) return;
     const error = new GatewayError("data_not_allowed", `${name}: is hosted, and the data of team ${team} stays local`);
     throw new AttemptFailure({ how: "denied", escalate: false, error }, error.message);
+  }
+
+  /** Adds a reply's tokens, and what they cost by the model that wrote it. */
+  pay(model: string, { promptTokens, completionTokens }: Usage): void {
+    const { spent } = this;
+    spent.inputTokens += promptTokens;
+    spent.outputTokens += completionTokens;
+    spent.cost += costOf(this.#serving.config.prices.get(model), promptTokens, completionTokens);
   }
 
   /** A limit for the first token, as it is for this request. */

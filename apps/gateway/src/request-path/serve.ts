@@ -7,6 +7,8 @@ import { pushLimitHeaders } from "../teams/limit-headers.ts";
 import type { Admission, LimitState, Reservation } from "../teams/limits.ts";
 import { type Alarm, createAlarm } from "../upstream/alarm.ts";
 import type { OpenReply } from "../upstream/attempt.ts";
+import { costOf } from "../usage/cost-of.ts";
+import { usageOf } from "../usage/usage-of.ts";
 import { Attempts } from "./attempts.ts";
 import { Cancellation } from "./cancellation.ts";
 import { deliverBreak, deliverError, deliverEvents, deliverWhole, startStream } from "./deliver.ts";
@@ -59,6 +61,7 @@ class Way {
     const story = this.#story;
     const caller = this.#serving.identify(this.#exchange);
     story.team = caller.team.name;
+    story.key = caller.key;
     this.#exchange.onClientGone(() => {
       this.#cancellation.cancel(new GatewayError("client_closed_request", "the client closed the connection"));
     });
@@ -72,11 +75,12 @@ class Way {
     story.asked = request.model;
     story.stream = request.stream;
     const decision = this.#decide(request, caller.team.models);
+    const replyTokens = replyTokensOf(decision);
     const admission = this.#serving.limits.reserve({
       quotas: this.#serving.quotasOf(caller, decision.model.name),
       inputTokens: decision.tokens,
-      outputTokens: replyTokensOf(decision),
-      cost: 0,
+      outputTokens: replyTokens,
+      cost: costOf(config.prices.get(decision.model.name), decision.tokens, replyTokens),
       gpuMs: 0,
     });
     this.#admit(admission instanceof Promise ? await admission : admission);
@@ -210,7 +214,7 @@ class Way {
     }
   }
 
-  /** The one place where the end of a request is told to breaker and limits. */
+  /** The one place where the end of a request is told to breaker, limits and ledger. */
   settle(): void {
     this.#deadline?.clear();
     const story = this.#story;
@@ -223,17 +227,21 @@ class Way {
       story.lastEventAt = lastEventAt?.();
     }
     opened?.permit.end(this.#outcome);
-    const { promptTokens, completionTokens } = tokensOf(story);
-    if (story.attempts === 0) this.#reservation?.release();
-    else {
-      const denied = this.#attempts?.denied;
-      this.#reservation?.settle({
-        inputTokens: promptTokens + (denied?.promptTokens ?? 0),
-        outputTokens: completionTokens + (denied?.completionTokens ?? 0),
-        cost: 0,
-        gpuMs: 0,
-      });
+    this.#pay();
+  }
+
+  /** What the request took counts against its limits, and is written down. */
+  #pay(): void {
+    const story = this.#story;
+    const attempts = this.#attempts;
+    if (attempts === undefined || story.attempts === 0) {
+      this.#reservation?.release();
+      return;
     }
+    attempts.pay(story.model || story.chosen, tokensOf(story));
+    this.#reservation?.settle(attempts.spent);
+    const entry = this.#serving.ledger && usageOf(story, attempts.spent);
+    if (entry !== undefined) this.#serving.ledger?.enter(entry);
   }
 }
 

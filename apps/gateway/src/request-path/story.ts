@@ -41,6 +41,8 @@ export interface Story {
   /** By `performance.now()`. */
   readonly started: number;
   team: string;
+  /** The id of the key that was shown; empty where none was asked for. */
+  key: string;
   /** As the client wrote it. */
   asked: string;
   /** The model of the config that was chosen first; empty before the decision. */
@@ -87,6 +89,7 @@ export function createStory(id: string, endpoint: Endpoint): Story {
     endpoint,
     started: performance.now(),
     team: "",
+    key: "",
     asked: "",
     chosen: "",
     model: "",

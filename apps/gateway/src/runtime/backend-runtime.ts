@@ -4,6 +4,7 @@ import { type BreakerChange, createBackendState, type OwnedBackendState } from "
 import type { BackendConfig } from "../config/config.ts";
 import { readBody } from "../upstream/reply-events.ts";
 import { createSocketTransport } from "../upstream/socket-transport.ts";
+import { GpuClock } from "../usage/gpu-clock.ts";
 import { discoverUrl } from "./discover.ts";
 
 const MAX_PROBE_BYTES = 1024 * 1024;
@@ -19,6 +20,8 @@ export interface BackendRuntime {
   readonly kind: BackendKind;
   readonly config: BackendConfig;
   readonly state: OwnedBackendState;
+  /** Undefined = nobody said how many GPUs it has. */
+  readonly gpu: GpuClock | undefined;
   /** Undefined while the address is not known (a kind that must be discovered first). */
   readonly transport: Transport | undefined;
   /** Where it is, for people: scheme, host and port. */
@@ -52,6 +55,7 @@ class LiveBackend implements BackendRuntime {
   readonly kind: BackendKind;
   readonly config: BackendConfig;
   readonly state: OwnedBackendState;
+  readonly gpu: GpuClock | undefined;
   readonly headers: Readonly<Record<string, string>>;
   transport: Transport | undefined;
   address: string;
@@ -66,6 +70,7 @@ class LiveBackend implements BackendRuntime {
     this.kind = kinds[config.kind as keyof typeof kinds];
     this.headers = { ...CONTENT_HEADERS, ...this.kind.requestHeaders, ...config.headers() };
     this.address = config.url;
+    this.gpu = config.gpus > 0 ? new GpuClock(config.gpus) : undefined;
     this.state = createBackendState({
       name: config.name,
       maxConcurrent: config.maxConcurrent,

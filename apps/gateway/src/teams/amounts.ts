@@ -44,7 +44,8 @@ export function estimatesOf(claim: Claim, limitOf: (quota: Quota) => number): nu
   return amounts;
 }
 
-function whole(value: number): number {
+/** A whole number of at least 0, whatever an engine said. */
+export function whole(value: number): number {
   const amount = Math.ceil(value);
   return amount > 0 ? Math.min(amount, MAX_AMOUNT) : 0;
 }

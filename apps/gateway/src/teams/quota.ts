@@ -1,4 +1,4 @@
-import type { Config, Limits } from "../config/config.ts";
+import type { BudgetMeter, Config, Limits, Team } from "../config/config.ts";
 import type { Caller } from "./keys.ts";
 
 /** What is counted. `tokens` are those of prompt and reply together; `concurrent` are requests under way. */
@@ -22,6 +22,12 @@ export interface Quota {
   readonly span: Span;
 }
 
+/** A budget. */
+export interface BudgetQuota extends Quota {
+  readonly meter: BudgetMeter;
+  readonly span: Extract<Span, { kind: "period" }>;
+}
+
 /** Finds what the requests of a caller to a model are counted against. */
 export interface QuotaIndex {
   /** The same list for every request of a caller to a model; empty = nothing is limited. */
@@ -41,6 +47,7 @@ export function createQuotaIndex({ modelLimits }: Pick<Config, "modelLimits">): 
     const onModel = limits.perModel?.get(model);
     return Object.freeze([
       ...quotasFor(`team:${name}`, `team ${name}`, limits),
+      ...budgetQuotas(team),
       ...(limits.perKey === undefined ? [] : quotasFor(`team:${name}/key:${key}`, keyScope(key, name), limits.perKey)),
       ...(onModel === undefined
         ? []
@@ -68,6 +75,14 @@ export function createQuotaIndex({ modelLimits }: Pick<Config, "modelLimits">): 
       return list;
     },
   };
+}
+
+/** A team's budgets, as what its requests are counted against. */
+export function budgetQuotas({ name, budgets = [] }: Team): readonly BudgetQuota[] {
+  return budgets.map(({ meter, every, limit }) => {
+    const id = `team:${name}|${meter}|${every}`;
+    return Object.freeze({ id, scope: `team ${name}`, meter, limit, span: Object.freeze({ kind: "period", every }) });
+  });
 }
 
 const keyScope = (key: string, team: string): string => `key ${key} of team ${team}`;

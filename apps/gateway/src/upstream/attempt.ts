@@ -12,6 +12,7 @@ import {
 import { type AttemptEnd, AttemptFailure } from "@signalbox/router";
 import type { AttemptCalls } from "../request-path/call-watch.ts";
 import type { Cancellation } from "../request-path/cancellation.ts";
+import type { GpuClock } from "../usage/gpu-clock.ts";
 import {
   createProgress,
   isFinished,
@@ -61,6 +62,10 @@ export interface AttemptRequest {
   readonly cancellation: Cancellation;
   /** Watches the reply's tool calls; undefined = the endpoint knows none. */
   readonly calls: AttemptCalls | undefined;
+  /** Of the backend; undefined = its GPUs are not counted. */
+  readonly gpu?: GpuClock | undefined;
+  /** Where the attempt's GPU time is added, at its end. */
+  readonly spent?: { gpuMs: number };
   /** Told, with the time, of the first content and of everything that comes after it. */
   onAlive?(now: number): void;
   /** Load that rides on response headers is handed here. */
@@ -115,6 +120,8 @@ class Attempt implements ReadWatch {
   #ended = false;
   #lastEventAt = 0;
   #firstTokenAt = 0;
+  /** Of the GPUs' clock, at the beginning; undefined = nothing is to be paid, or no more. */
+  #gpuReading: number | undefined;
 
   constructor(request: AttemptRequest) {
     this.#request = request;
@@ -133,6 +140,7 @@ class Attempt implements ReadWatch {
       requestId: request.requestId,
       body: request.body,
     });
+    this.#gpuReading = request.gpu?.begin(this.#started);
     request.cancellation.listen(() => this.stop());
     this.#watchdog.arm("first_token", request.limits.firstTokenMs);
   }
@@ -154,6 +162,15 @@ class Attempt implements ReadWatch {
     this.#watchdog.stop();
     this.#request.cancellation.unlisten();
     this.#exchange.abort();
+    this.#payGpu();
+  }
+
+  /** The backend works on this no more: what that took, however it ended. */
+  #payGpu(): void {
+    if (this.#gpuReading === undefined) return;
+    const { gpu, spent } = this.#request;
+    spent!.gpuMs += gpu!.end(this.#gpuReading, performance.now());
+    this.#gpuReading = undefined;
   }
 
   async commit(): Promise<OpenReply> {
@@ -248,6 +265,7 @@ class Attempt implements ReadWatch {
     } catch (error) {
       throw this.failureOf(error);
     } finally {
+      this.#payGpu();
       if (clean && !this.#ended) this.#drain(response);
       else this.stop();
     }
