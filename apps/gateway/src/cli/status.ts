@@ -1,26 +1,25 @@
 import { parseArgs } from "node:util";
-import type { BackendStatus, Status } from "../routes/status.ts";
+import type { BackendStatus, BudgetStatus, Status } from "../routes/status.ts";
 import type { ToolCallCounts } from "../signals/tool-call-counts.ts";
-import { AdminError, createAdminClient, defaultAdmin, readAdminToken } from "./admin-client.ts";
+import { AdminError, createAdminClient, defaultAdmin } from "./admin-client.ts";
 import type { Command } from "./command.ts";
 import { textTable } from "./text-table.ts";
 
-/** `signalbox status`: what a running gateway says of its backends and tool calls, as tables. */
+/** `signalbox status`: what a running gateway says of its backends, tool calls and budgets, as tables. */
 export const status: Command = {
-  summary: "show the backends of a running gateway, and what became of its tool calls",
-  usage: `status [--admin URL] [--token-file FILE] [--json]   (default: ${defaultAdmin})`,
+  summary: "show the backends of a running gateway, what became of its tool calls, and how budgets stand",
+  usage: `status [--admin URL] [--json]   (default: ${defaultAdmin})`,
   async run(args) {
     const { values } = parseArgs({
       args,
       options: {
-        admin: { type: "string", default: defaultAdmin, readAdminToken },
-        "token-file": { type: "string" },
+        admin: { type: "string", default: defaultAdmin },
         json: { type: "boolean", default: false },
       },
     });
     let answer: Status;
     try {
-      answer = await createAdminClient(values.admin, await readAdminToken(values["token-file"])).status();
+      answer = await createAdminClient(values.admin).status();
     } catch (error) {
       if (!(error instanceof AdminError)) throw error;
       console.error(error.message);
@@ -40,7 +39,14 @@ export function statusTable(status: Status): string {
     ...textTable([backendHead, ...status.backends.map(backendRow)]),
   ];
   if (status.tool_calls.length > 0) lines.push("", ...textTable([callHead, ...status.tool_calls.map(callRow)]));
+  if (status.budgets.length > 0) lines.push("", ...textTable([budgetHead, ...status.budgets.map(budgetRow)]));
   return lines.join("\n");
+}
+
+const budgetHead = ["TEAM", "BUDGET", "PERIOD", "USED", "OF", "USED %", "BEGINS ANEW"];
+
+function budgetRow({ team, meter, period, used, budget, used_percent, begins_anew }: BudgetStatus): string[] {
+  return [team, meter, period, String(used), String(budget), `${used_percent} %`, begins_anew];
 }
 
 const callHead = [

@@ -1,7 +1,10 @@
 import type { BreakerState, Override, Unfit } from "@signalbox/router";
+import type { BudgetMeter } from "../config/config.ts";
+import type { Period } from "../config/units.ts";
 import type { BackendRuntime } from "../runtime/backend-runtime.ts";
 import type { Serving } from "../runtime/serving.ts";
 import { type ToolCallCounts, toolCallCounts } from "../signals/tool-call-counts.ts";
+import { type BudgetLevel, inUnits } from "../usage/budget-watch.ts";
 
 /** One backend, as `/status` tells it. */
 export interface BackendStatus {
@@ -36,6 +39,19 @@ export interface BackendStatus {
   readonly models: readonly { readonly id: string; readonly loaded: boolean | null }[];
 }
 
+/** One budget of a team, as `/status` tells it. */
+export interface BudgetStatus {
+  readonly team: string;
+  readonly meter: BudgetMeter;
+  readonly period: Period;
+  /** Tokens, the currency, or seconds of a GPU. */
+  readonly budget: number;
+  readonly used: number;
+  readonly used_percent: number;
+  /** ISO time. */
+  readonly begins_anew: string;
+}
+
 /** The gateway, as `/status` tells it and `signalbox status` prints it. */
 export interface Status {
   readonly version: string;
@@ -53,6 +69,8 @@ export interface Status {
   }[];
   /** Since the start. */
   readonly tool_calls: readonly ToolCallCounts[];
+  /** As they stood within the last few seconds. */
+  readonly budgets: readonly BudgetStatus[];
 }
 
 /** The state of a gateway now. */
@@ -73,6 +91,19 @@ export function statusOf(serving: Serving, version: string, notReady: string | u
       fallback,
     })),
     tool_calls: toolCallCounts(signals.metrics),
+    budgets: serving.budgets.levels.map(budgetStatus),
+  };
+}
+
+function budgetStatus({ team, meter, period, limit, used, resetsAt }: BudgetLevel): BudgetStatus {
+  return {
+    team,
+    meter,
+    period,
+    budget: inUnits(meter, limit),
+    used: inUnits(meter, used),
+    used_percent: Math.round((used / limit) * 1000) / 10,
+    begins_anew: new Date(resetsAt).toISOString(),
   };
 }
 

@@ -22,6 +22,8 @@ import type { FailureThrottle } from "../teams/failure-throttle.ts";
 import { type Caller, createKeyIndex } from "../teams/keys.ts";
 import type { LimitStore } from "../teams/limits.ts";
 import { createQuotaIndex, type QuotaIndex } from "../teams/quota.ts";
+import type { BudgetWatch } from "../usage/budget-watch.ts";
+import type { Ledger } from "../usage/ledger.ts";
 import { type BackendRuntime, createBackendRuntime } from "./backend-runtime.ts";
 import type { Gate } from "./gate.ts";
 
@@ -30,6 +32,9 @@ export interface Serving {
   readonly config: Config;
   readonly backends: ReadonlyMap<string, BackendRuntime>;
   readonly limits: LimitStore;
+  /** Undefined = nobody writes down what requests use. */
+  readonly ledger: Ledger | undefined;
+  readonly budgets: BudgetWatch;
   readonly retryBudget: RetryBudget;
   readonly signals: Signals;
   /** Undefined = no reply is kept. */
@@ -52,6 +57,8 @@ export interface Serving {
 /** What outlives a config. */
 export interface ServingParts {
   readonly limits: LimitStore;
+  readonly ledger: Ledger | undefined;
+  readonly budgets: BudgetWatch;
   readonly signals: Signals;
   readonly throttle: FailureThrottle;
   readonly capture: Capture | undefined;
@@ -80,6 +87,8 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
     config,
     backends,
     limits: parts.limits,
+    ledger: parts.ledger,
+    budgets: parts.budgets,
     signals: parts.signals,
     capture: parts.capture,
     reasoning: parts.reasoning,

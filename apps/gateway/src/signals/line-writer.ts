@@ -1,7 +1,8 @@
 import { type LineSink, openLineSink } from "./line-sink.ts";
 
 export interface LineWriterOptions {
-  readonly fd: number;
+  /** Where lines go: a file descriptor, or what writes to one. */
+  readonly fd: number | LineSink;
   /** Milliseconds that a line waits for company; 50 unless told. */
   readonly flushMs?: number;
   /** Characters that may wait for a reader that is slow; beyond that lines are dropped and counted. 8 Mi unless told. */
@@ -23,12 +24,12 @@ const RETRY_MS = 10;
 /** A reader that takes nothing at the end of the process does not get to hold it. */
 const FLUSH_PATIENCE_MS = 1000;
 
-/** A writer to a file descriptor. */
+/** A writer of lines that waits for nobody. */
 export function createLineWriter({ fd, flushMs = 50, maxWaiting = 8 * 1024 * 1024 }: LineWriterOptions): LineWriter {
-  return new FdLineWriter(openLineSink(fd), flushMs, maxWaiting);
+  return new BatchingWriter(typeof fd === "number" ? openLineSink(fd) : fd, flushMs, maxWaiting);
 }
 
-class FdLineWriter implements LineWriter {
+class BatchingWriter implements LineWriter {
   dropped = 0;
   readonly #sink: LineSink;
   readonly #flushMs: number;

@@ -119,6 +119,21 @@ export const metricTable = {
     help: "Requests refused by a team's limits",
     labels: ["team", "limit"],
   },
+  signalbox_budget_used_ratio: {
+    type: "gauge",
+    help: "Share of a team's budget that is used, with what requests under way have reserved; looked at every 5 s",
+    labels: ["team", "meter", "period"],
+  },
+  signalbox_budget_alerts_total: {
+    type: "counter",
+    help: "Budgets that were used up to 50, 80 or 100 %, once for each period",
+    labels: ["team", "meter", "period", "percent"],
+  },
+  signalbox_usage_entries_dropped_total: {
+    type: "counter",
+    help: "Entries of the usage ledger that are lost: the disk is full or Redis was gone for too long",
+    labels: [],
+  },
   signalbox_tool_calls_total: {
     type: "counter",
     help: "Tool calls: clean, leaked into the text, coerced, repaired, failed (text in the end) or denied by the guard",
@@ -153,16 +168,6 @@ export const metricTable = {
     type: "counter",
     help: "Events of a stream that were skipped because they could not be read",
     labels: ["backend"],
-  },
-  signalbox_audit_records_total: {
-    type: "counter",
-    help: "Records of the audit file: written, or failed, where the action was refused",
-    labels: ["result"],
-  },
-  signalbox_admin_refusals_total: {
-    type: "counter",
-    help: "Requests that the admin listener refused for want of a token or a role, by error code",
-    labels: ["code"],
   },
   signalbox_config_reloads_total: { type: "counter", help: "Attempts to load a changed config", labels: ["result"] },
   signalbox_config_reload_success: {

@@ -1,0 +1,80 @@
+import type { Config } from "../config/config.ts";
+import type { Metrics } from "../signals/metrics.ts";
+import type { RequestLog } from "../signals/request-log.ts";
+import type { MemoryStore } from "../teams/memory-store.ts";
+import { type BudgetBook, BudgetWatch } from "./budget-watch.ts";
+import { createFileLedger } from "./file-ledger.ts";
+import type { Ledger } from "./ledger.ts";
+import { restoreBudgets } from "./restore-budgets.ts";
+
+/** How often it is looked how budgets stand. */
+const LOOK_MS = 5000;
+
+/** What is written down of usage, and who is told. */
+export interface Accounting {
+  /** Undefined = nothing is written down. */
+  readonly ledger: Ledger | undefined;
+  readonly budgets: BudgetWatch;
+  /** Goes by another config; where usage is written stays as it was. */
+  follow(config: Config): void;
+  /** Resolves when all is written down. */
+  close(): Promise<void>;
+}
+
+export interface AccountingOptions {
+  readonly config: Config;
+  readonly limits: MemoryStore;
+  readonly metrics: Metrics;
+  readonly log: RequestLog;
+}
+
+/** Opens the ledger, and counts again what budgets have used before a restart. */
+export async function openAccounting(options: AccountingOptions): Promise<Accounting> {
+  const { config, limits, metrics, log } = options;
+  const { folder, keepDays } = config.usage;
+  const onProblem = (problem: string): void => log.warn("usage cannot be written down", { folder, problem });
+  const ledger = folder === undefined ? undefined : createFileLedger({ folder, keepDays, onProblem });
+  const budgets = new BudgetWatch({ book: ownBook(limits), wallNow: Date.now, metrics, log });
+  const follow = ({ teams }: Config): void => budgets.follow(teams?.values() ?? []);
+  follow(config);
+  if (folder !== undefined) await restore(folder, options);
+  else if (hasBudgets(config)) log.warn("budgets begin anew with each start: name a usage.folder, or share a Redis");
+  await budgets.look(true);
+  const looking = setInterval(() => {
+    void budgets.look();
+    metrics.counter("signalbox_usage_entries_dropped_total", {}).value = ledger?.dropped ?? 0;
+  }, LOOK_MS).unref();
+  return {
+    ledger,
+    budgets,
+    follow,
+    async close() {
+      clearInterval(looking);
+      await ledger?.close();
+    },
+  };
+}
+
+const hasBudgets = ({ teams }: Config): boolean =>
+  [...(teams?.values() ?? [])].some(({ budgets = [] }) => budgets.length > 0);
+
+async function restore(folder: string, { config, limits, log }: AccountingOptions): Promise<void> {
+  const began = performance.now();
+  const seed: MemoryStore["seed"] = (quota, amount) => limits.seed(quota, amount);
+  try {
+    const teams = config.teams?.values() ?? [];
+    const { entries, torn } = await restoreBudgets({ folder, teams, now: Date.now(), seed });
+    if (torn > 0) log.warn("usage files hold lines that are torn, which were left out", { folder, lines: torn });
+    if (entries > 0) log.info("budgets restored", { entries, ms: Math.round(performance.now() - began) });
+  } catch (error) {
+    log.warn("budgets begin anew: the usage files cannot be read", { folder, error: String(error) });
+  }
+}
+
+/** The book of a process that shares its limits with nobody. */
+function ownBook(limits: MemoryStore): BudgetBook {
+  return {
+    usedOf: async (quotas) => quotas.map((quota) => limits.used(quota)),
+    isFirst: async () => true,
+  };
+}
