@@ -1,6 +1,8 @@
+import { noAudit } from "../../apps/gateway/src/audit/audit-log.ts";
 import { createAdminApp } from "../../apps/gateway/src/routes/admin-app.ts";
 import { createPublicApp } from "../../apps/gateway/src/routes/public-app.ts";
 import { createRequestLog } from "../../apps/gateway/src/signals/request-log.ts";
+import { createFailureThrottle } from "../../apps/gateway/src/teams/failure-throttle.ts";
 import { startSimulator } from "../../packages/simulator/src/index.ts";
 import { hashOf, startReadyGateway } from "../hostile/ready-gateway.ts";
 import { sendRaw } from "../hostile/send-raw.ts";
@@ -69,7 +71,8 @@ function allRoutes(): string[] {
     throw new Error("nothing is served here");
   };
   const log = createRequestLog({ form: "silent" });
-  const admin = createAdminApp({ serving: never, notReady: never, room: never, version: "", local: true, log });
+  const view = { serving: never, notReady: never, room: never, version: "", local: true, log };
+  const admin = createAdminApp({ ...view, audit: noAudit, throttle: createFailureThrottle({ now: () => 0 }) });
   const apps = [createPublicApp(never), admin];
   return [...new Set(apps.flatMap((app) => app.routes.map(({ path }) => path.replace(/:\w+(\{.*\})?/, "m"))))];
 }

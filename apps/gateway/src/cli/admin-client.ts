@@ -1,5 +1,7 @@
-import type { BackendAction } from "../routes/admin-app.ts";
+import { readFile } from "node:fs/promises";
+import type { BackendAction } from "../routes/admin-backends.ts";
 import type { BackendStatus, Status } from "../routes/status.ts";
+import { UsageError } from "./command.ts";
 
 const TIMEOUT_MS = 5000;
 
@@ -9,22 +11,40 @@ export const defaultAdmin = "http://127.0.0.1:9090";
 /** The admin listener did not do what it was asked to: `message` is for the person at the terminal. */
 export class AdminError extends Error {
   override readonly name = "AdminError";
+  /** The error's code where a gateway answered; undefined = none did. */
+  readonly code: string | undefined;
+
+  constructor(message: string, code?: string) {
+    super(message);
+    this.code = code;
+  }
 }
 
-/** Asks a running gateway's admin listener. */
+/** Asks a running gateway's admin listener. Everything throws AdminError, with the gateway's reason where one answers. */
 export interface AdminClient {
-  /** @throws AdminError when no gateway answers there. */
   status(): Promise<Status>;
-  /** Sets a backend by hand, and gives it as it is then. @throws AdminError with the gateway's reason. */
+  /** Sets a backend by hand, and gives it as it is then. */
   setBackend(name: string, action: BackendAction): Promise<BackendStatus>;
 }
 
-/** `admin` = an address, with or without `http://`; `token` goes with changes alone. */
+/**
+ * The token for the admin listener: of `--token-file`, else of `SIGNALBOX_ADMIN_TOKEN`; undefined = none.
+ * @throws UsageError when the file cannot be read.
+ */
+export async function readAdminToken(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return process.env.SIGNALBOX_ADMIN_TOKEN || undefined;
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`--token-file ${file}: cannot be read (${error.code})`);
+  });
+  return text.trim();
+}
+
+/** `admin` = an address, with or without `http://`. */
 export function createAdminClient(admin: string, token?: string): AdminClient {
   const base = admin.includes("://") ? admin : `http://${admin}`;
-  const ask = async <T>(asked: Promise<T>): Promise<T> => {
+  const ask = async <T>(path: string, body?: unknown): Promise<T> => {
     try {
-      return await asked;
+      return await answerOf<T>(new URL(path, base), token, body);
     } catch (error) {
       if (error instanceof AdminError) throw error;
       const { cause, message } = error as Error & { cause?: Error };
@@ -32,34 +52,29 @@ export function createAdminClient(admin: string, token?: string): AdminClient {
     }
   };
   return {
-    status: () => ask(readStatus(base)),
-    setBackend: (name, action) => ask(postAction(base, name, action, token)),
+    async status() {
+      const answer = await ask<Partial<Status> | null>("/status");
+      if (!Array.isArray(answer?.backends))
+        throw new AdminError(`no gateway's admin listener answers at ${base}: something else does`);
+      // A gateway of an older version counts no tool calls.
+      return { tool_calls: [], ...(answer as Omit<Status, "tool_calls">) };
+    },
+    setBackend: (name, action) => ask(`/backends/${encodeURIComponent(name)}`, { action }),
   };
 }
 
-async function readStatus(base: string): Promise<Status> {
-  const response = await fetch(new URL("/status", base), { signal: AbortSignal.timeout(TIMEOUT_MS) });
-  if (!response.ok) throw new Error(`status ${response.status}`);
-  const answer: unknown = await response.json().catch(() => undefined);
-  if (!Array.isArray((answer as Partial<Status> | null | undefined)?.backends))
-    throw new Error("something else answers there");
-  // A gateway of an older version counts no tool calls.
-  return { tool_calls: [], ...(answer as Omit<Status, "tool_calls">) };
-}
-
-async function postAction(
-  base: string,
-  name: string,
-  action: BackendAction,
-  token: string | undefined,
-): Promise<BackendStatus> {
-  const response = await fetch(new URL(`/backends/${encodeURIComponent(name)}`, base), {
-    method: "POST",
-    headers: { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) },
-    body: JSON.stringify({ action }),
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
-  const answer = (await response.json().catch(() => ({}))) as BackendStatus & { error?: { message?: string } };
-  if (!response.ok) throw new AdminError(answer.error?.message ?? `status ${response.status}`);
-  return answer;
+/** Without a body it is read, with one something is changed. */
+async function answerOf<T>(url: URL, token: string | undefined, body: unknown): Promise<T> {
+  const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const change = { method: "POST", body: JSON.stringify(body) };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  const response = await fetch(url, { headers, signal, ...(body !== undefined && change) });
+  const answer = (await response.json().catch(() => null)) as T & { error?: { message?: string; code?: string } };
+  if (response.ok) return answer;
+  const { message, code } = answer?.error ?? {};
+  // What has no such page is no admin listener.
+  const isAnother = message === undefined || (response.status === 404 && body === undefined);
+  if (isAnother) throw new Error(`status ${response.status}`);
+  throw new AdminError(message, code);
 }

@@ -1,9 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { parseDuration } from "../config/units.ts";
-import { type BackendAction, backendActions } from "../routes/admin-app.ts";
+import { type BackendAction, backendActions } from "../routes/admin-backends.ts";
 import type { BackendStatus } from "../routes/status.ts";
-import { type AdminClient, AdminError, createAdminClient, defaultAdmin } from "./admin-client.ts";
+import { type AdminClient, AdminError, createAdminClient, defaultAdmin, readAdminToken } from "./admin-client.ts";
 import { type Command, UsageError } from "./command.ts";
 import { textTable } from "./text-table.ts";
 
@@ -29,7 +28,7 @@ export const backends: Command = {
       allowPositionals: true,
       allowNegative: true,
       options: {
-        admin: { type: "string", default: defaultAdmin },
+        admin: { type: "string", default: defaultAdmin, readAdminToken },
         "token-file": { type: "string" },
         timeout: { type: "string", default: DEFAULT_TIMEOUT },
         wait: { type: "boolean", default: true },
@@ -44,7 +43,7 @@ export const backends: Command = {
     const timeoutMs = parseDuration(values.timeout);
     if (timeoutMs === undefined) throw new UsageError(`--timeout ${values.timeout}: expected such as 30s or 10m`);
     try {
-      const client = createAdminClient(values.admin, await readToken(values["token-file"]));
+      const client = createAdminClient(values.admin, await readAdminToken(values["token-file"]));
       if (action === undefined || name === undefined) return await list(client);
       const backend = await client.setBackend(name, action);
       if (action === "drain" && values.wait) return await untilDrained(client, backend, timeoutMs);
@@ -57,14 +56,6 @@ export const backends: Command = {
     }
   },
 };
-
-async function readToken(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return process.env.SIGNALBOX_ADMIN_TOKEN || undefined;
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(`--token-file ${file}: cannot be read (${error.code})`);
-  });
-  return text.trim();
-}
 
 async function list(client: AdminClient): Promise<number> {
   const status = await client.status();

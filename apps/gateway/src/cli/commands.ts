@@ -1,3 +1,4 @@
+import { audit } from "./audit.ts";
 import { backends } from "./backends.ts";
 import { check } from "./check.ts";
 import type { Command } from "./command.ts";
@@ -10,7 +11,7 @@ import { serve } from "./serve.ts";
 import { status } from "./status.ts";
 
 /** Every command of `signalbox`, in the order that help shows them. */
-export const commands = { serve, demo, scan, check, explain, dialect, status, backends, keys } satisfies Record<
+export const commands = { serve, demo, scan, check, explain, dialect, status, backends, keys, audit } satisfies Record<
   string,
   Command
 >;

@@ -1,25 +1,26 @@
 import { parseArgs } from "node:util";
 import type { BackendStatus, BudgetStatus, Status } from "../routes/status.ts";
 import type { ToolCallCounts } from "../signals/tool-call-counts.ts";
-import { AdminError, createAdminClient, defaultAdmin } from "./admin-client.ts";
+import { AdminError, createAdminClient, defaultAdmin, readAdminToken } from "./admin-client.ts";
 import type { Command } from "./command.ts";
 import { textTable } from "./text-table.ts";
 
 /** `signalbox status`: what a running gateway says of its backends, tool calls and budgets, as tables. */
 export const status: Command = {
   summary: "show the backends of a running gateway, what became of its tool calls, and how budgets stand",
-  usage: `status [--admin URL] [--json]   (default: ${defaultAdmin})`,
+  usage: `status [--admin URL] [--token-file FILE] [--json]   (default: ${defaultAdmin})`,
   async run(args) {
     const { values } = parseArgs({
       args,
       options: {
-        admin: { type: "string", default: defaultAdmin },
+        admin: { type: "string", default: defaultAdmin, readAdminToken },
+        "token-file": { type: "string" },
         json: { type: "boolean", default: false },
       },
     });
     let answer: Status;
     try {
-      answer = await createAdminClient(values.admin).status();
+      answer = await createAdminClient(values.admin, await readAdminToken(values["token-file"])).status();
     } catch (error) {
       if (!(error instanceof AdminError)) throw error;
       console.error(error.message);

@@ -1,10 +1,13 @@
 import path from "node:path";
 import { type BackendKind, kinds } from "@signalbox/backends";
 import type { Deployment, Model, Policy, Rule } from "@signalbox/router";
+import { compileAdminTokens } from "./compile-admin.ts";
 import { compileGuards } from "./compile-guards.ts";
 import { compilePrivacy } from "./compile-privacy.ts";
+import { compileStore } from "./compile-store.ts";
+import { compileTls } from "./compile-tls.ts";
 import { compileBudgets, compilePrices, compileUsage } from "./compile-usage.ts";
-import type { BackendConfig, Config, Limits, PolicyTest, Team, TlsOptions } from "./config.ts";
+import type { BackendConfig, Config, Limits, PolicyTest, Team } from "./config.ts";
 import type { LimitsEntry } from "./limit-schema.ts";
 import type { ConfigFile } from "./schema.ts";
 
@@ -34,13 +37,15 @@ export function compileConfig(
   };
   const policy = compilePolicy(file);
   const { server } = file;
-  const adminToken = server.admin_token_file && named.files.get(server.admin_token_file)?.trim();
+  const adminTokens = compileAdminTokens(file, named);
   return Object.freeze({
     hash,
     server: Object.freeze({
       listen: server.listen,
       admin: server.admin,
-      adminToken: () => adminToken,
+      adminTokens: () => adminTokens,
+      guardsReading: server.admin_tokens !== undefined,
+      auditFile: server.audit_file && path.resolve(named.folder, server.audit_file),
       maxBodyBytes: server.max_body,
       maxJsonDepth: server.max_json_depth,
       maxJsonKeys: server.max_json_keys,
@@ -64,7 +69,7 @@ export function compileConfig(
         outcomes: server.capture.outcomes,
       },
     }),
-    store: file.store,
+    store: compileStore(file.store, named),
     backends: new Map(Object.keys(file.backends).map((name) => [name, compileBackend(name, file, named)])),
     policy,
     modelLimits: new Map(
@@ -94,7 +99,7 @@ function compileBackend(name: string, file: ConfigFile, named: FileTexts): Backe
     Object.entries(entry.headers ?? {}).map(([header, value]) => [header.toLowerCase(), value]),
   );
   if (key) headers.authorization = `Bearer ${key}`;
-  const tls = compileTls(entry.tls, named);
+  const tls = compileTls(entry.tls, named.files);
   return Object.freeze({
     name,
     kind: entry.kind,
@@ -127,14 +132,6 @@ function isHosted({ hosted, kind }: ConfigFile["backends"][string]): boolean {
 function baseUrl(text: string): string {
   const url = new URL(text);
   return url.origin + url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
-}
-
-function compileTls(entry: ConfigFile["backends"][string]["tls"], named: FileTexts): TlsOptions | undefined {
-  if (entry === undefined) return undefined;
-  const parts = Object.entries({ ca: entry.ca_file, cert: entry.cert_file, key: entry.key_file });
-  return Object.fromEntries(
-    parts.flatMap(([name, path]) => (path === undefined ? [] : [[name, named.files.get(path)]])),
-  ) as TlsOptions;
 }
 
 function compilePolicy(file: ConfigFile): Policy {

@@ -10,7 +10,8 @@ export interface Config {
   /** SHA-256 (hex) of the file and of the files it names: equal hash, equal config. */
   readonly hash: string;
   readonly server: ServerConfig;
-  readonly store: "memory";
+  /** Where limits are counted: in this process, or in a Redis that replicas share. */
+  readonly store: "memory" | RedisConfig;
   readonly backends: ReadonlyMap<string, BackendConfig>;
   /** Models, aliases, rules and thresholds, all of them; what a team's requests are decided by is `privacy.policyOf`. */
   readonly policy: Policy;
@@ -39,8 +40,12 @@ export interface Config {
 interface ServerConfig {
   readonly listen: Address;
   readonly admin: Address;
-  /** What changes through the admin listener must show; a function, so that a printed config holds no secret. */
-  readonly adminToken: () => string | undefined;
+  /** Who may do what through the admin listener; a function, so that a printed config holds nothing of it. */
+  readonly adminTokens: () => readonly AdminToken[];
+  /** Reading `/status` and `/metrics` wants a token too. */
+  readonly guardsReading: boolean;
+  /** An absolute path; undefined = what is done to the gateway is in the log alone. */
+  readonly auditFile: string | undefined;
   readonly maxBodyBytes: number;
   readonly maxJsonDepth: number;
   readonly maxJsonKeys: number;
@@ -60,6 +65,38 @@ interface ServerConfig {
   readonly log: "json" | "pretty" | "silent";
   /** Undefined = no reply is kept. */
   readonly capture: CaptureConfig | undefined;
+}
+
+/** What a token is for, each with all that those before it may. */
+export const adminRoles = ["viewer", "operator", "admin"] as const;
+export type AdminRole = (typeof adminRoles)[number];
+
+/** Who may do something through the admin listener. */
+export interface AdminToken {
+  readonly name: string;
+  readonly role: AdminRole;
+  /** SHA-256 of the token. */
+  readonly hash: Buffer;
+}
+
+/** A Redis, and how to reach it. Secrets are functions, so that a printed config holds none. */
+export interface RedisConfig {
+  /** One server; Sentinels, who know where the master is; or nodes of a Cluster. */
+  readonly topology: "single" | "sentinel" | "cluster";
+  /** Of the server, of Sentinels, or of nodes. */
+  readonly addresses: readonly Address[];
+  /** What the Sentinels call the master. */
+  readonly masterName: string | undefined;
+  readonly database: number;
+  readonly username: string | undefined;
+  readonly password: () => string | undefined;
+  readonly sentinelPassword: () => string | undefined;
+  /** Undefined = not encrypted. */
+  readonly tls: () => TlsOptions | undefined;
+  /** All keys begin with it, in braces: `{signalbox}:`. */
+  readonly prefix: string;
+  /** Replicas that are assumed, at least, while Redis cannot be reached. */
+  readonly instances: number;
 }
 
 /** What a model's tokens cost. */

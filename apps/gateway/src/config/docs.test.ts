@@ -11,7 +11,8 @@ const root = fileURLToPath(new URL("../../../../", import.meta.url));
 interface Schema {
   readonly $ref?: string;
   readonly default?: unknown;
-  readonly anyOf?: readonly { readonly enum?: readonly string[] }[];
+  readonly type?: string;
+  readonly anyOf?: readonly (Schema & { readonly enum?: readonly string[] })[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly patternProperties?: object;
   readonly additionalProperties?: boolean | Schema;
@@ -31,6 +32,10 @@ function settings(): Map<string, { fallback: string; words: readonly string[] }>
       else if (inner(member) !== undefined) {
         for (const [suffix, deeper] of inner(member) ?? []) visit(deeper, `${child}${suffix}`);
       } else {
+        // A text or a mapping: both have rows.
+        const mapping =
+          member.anyOf?.[0]?.type === "string" ? member.anyOf.find(({ properties }) => properties) : undefined;
+        if (mapping !== undefined) visit(mapping, child);
         const isRequired = node.required?.includes(key) ?? false;
         const value = Array.isArray(member.default) ? undefined : member.default;
         const fallback = value !== undefined ? `\`${value}\`` : isRequired ? "required" : "-";
@@ -102,7 +107,7 @@ test.each(samples())("the policy file in %s is right, and its tests pass", async
     [...text.matchAll(/\$\{(\w+)\}/g)].map(([, name]) => [name as string, "from-the-environment"]),
   );
   const readFile = async (path: string) =>
-    path.endsWith(".pem") ? "-----BEGIN CERTIFICATE-----\n" : "key-from-a-file";
+    path.endsWith(".pem") ? "-----BEGIN CERTIFICATE-----\n" : "a-key-from-a-file";
   const result = await loadConfig(text, { env, readFile, fileName: `${root}${where}` });
   expect(result.ok ? [] : result.errors.map(formatError)).toEqual([]);
   if (!result.ok) return;

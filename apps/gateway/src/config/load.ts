@@ -8,12 +8,13 @@ import { compileConfig, type FileTexts } from "./compile.ts";
 import type { Config } from "./config.ts";
 import { dataProblems } from "./data-problems.ts";
 import { guardProblems } from "./guard-problems.ts";
-import { entriesOf, memberOf } from "./loose.ts";
+import { entriesOf, itemsOf, memberOf } from "./loose.ts";
 import { type ConfigError, formatPath, type Path, type Problem } from "./problems.ts";
 import { referenceProblems } from "./references.ts";
 import { ConfigFile } from "./schema.ts";
 import { schemaProblems } from "./schema-problems.ts";
 import { settingProblems } from "./setting-problems.ts";
+import { storeProblems } from "./store-problems.ts";
 import { type Position, readYaml, type YamlSource } from "./yaml-source.ts";
 
 /** Largest config file, in bytes. */
@@ -76,6 +77,7 @@ export async function loadConfig(text: string, options: LoadOptions): Promise<Lo
     ...backendProblems(source.value, source.raw),
     ...settingProblems(source.value, source.raw),
     ...guardProblems(source.value),
+    ...storeProblems(source.value, source.raw),
     ...named.problems,
   ];
   if (!parsed.success || problems.length > 0) return failed(problems, options, source);
@@ -167,15 +169,28 @@ interface WantedFile {
 }
 
 function wantedFiles(value: unknown): WantedFile[] {
-  const token = memberOf(memberOf(value, "server"), "admin_token_file");
+  const server = memberOf(value, "server");
+  const token = memberOf(server, "admin_token_file");
   const wanted: WantedFile[] = [{ path: ["server", "admin_token_file"], file: token, problemOf: tokenProblem }];
+  itemsOf(memberOf(server, "admin_tokens")).forEach((entry, index) => {
+    const file = memberOf(entry, "token_file");
+    wanted.push({ path: ["server", "admin_tokens", index, "token_file"], file, problemOf: tokenProblem });
+  });
+  const wantTls = (path: Path, holder: unknown): void => {
+    const tls = memberOf(holder, "tls");
+    for (const key of ["ca_file", "cert_file", "key_file"]) {
+      wanted.push({ path: [...path, "tls", key], file: memberOf(tls, key), problemOf: pemProblem });
+    }
+  };
+  const store = memberOf(value, "store");
+  for (const key of ["password_file", "sentinel_password_file"]) {
+    wanted.push({ path: ["store", key], file: memberOf(store, key), problemOf: keyProblem });
+  }
+  wantTls(["store"], store);
   for (const [name, backend] of entriesOf(memberOf(value, "backends"))) {
     const file = memberOf(backend, "api_key_file");
     wanted.push({ path: ["backends", name, "api_key_file"], file, problemOf: keyProblem });
-    const tls = memberOf(backend, "tls");
-    for (const key of ["ca_file", "cert_file", "key_file"]) {
-      wanted.push({ path: ["backends", name, "tls", key], file: memberOf(tls, key), problemOf: pemProblem });
-    }
+    wantTls(["backends", name], backend);
   }
   return wanted;
 }
@@ -183,7 +198,7 @@ function wantedFiles(value: unknown): WantedFile[] {
 const pemProblem = (content: string) =>
   content.includes("-----BEGIN ") ? undefined : "holds no PEM text (-----BEGIN ...)";
 
-/** Nobody counts wrong tokens: one must be too long to be guessed. */
+/** Wrong tokens are throttled, and yet one must be too long to be guessed. */
 const MIN_TOKEN_LENGTH = 16;
 
 function tokenProblem(content: string): string | undefined {

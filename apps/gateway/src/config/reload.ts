@@ -144,6 +144,7 @@ function restartKeys(before: Config, after: Config): string[] {
     admin: "admin",
     log: "log",
     capture: "capture",
+    audit_file: "auditFile",
     timeouts: "timeouts",
     max_connections: "maxConnections",
   } as const;

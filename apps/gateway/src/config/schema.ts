@@ -2,6 +2,7 @@ import { backendKindNames } from "@signalbox/backends";
 import { type ErrorCode, reasoningPlaces } from "@signalbox/protocol";
 import { defaultThresholds, strategyNames } from "@signalbox/router";
 import { z } from "zod";
+import { AdminTokens } from "./admin-schema.ts";
 import { Condition } from "./condition-schema.ts";
 import type { CaptureOutcome } from "./config.ts";
 import { dialect } from "./dialect-field.ts";
@@ -19,6 +20,7 @@ import {
 } from "./fields.ts";
 import { GuardSection } from "./guard-schema.ts";
 import { LimitsSection, TeamLimits } from "./limit-schema.ts";
+import { StoreField } from "./store-schema.ts";
 import { BudgetSection, CostSection, UsageSection } from "./usage-schema.ts";
 
 const variablePattern = String.raw`^\$\{[A-Za-z_][A-Za-z0-9_]*(:-)?\}$`;
@@ -58,7 +60,9 @@ const Server = section({
   admin: address().prefault("127.0.0.1:9090").describe("Where /readyz, /metrics and /status are served."),
   admin_token_file: text()
     .optional()
-    .describe("File with the token that changes through the admin listener must show."),
+    .describe("File with a token of the role admin, that changes through the admin listener must show."),
+  admin_tokens: AdminTokens.optional().describe("Who may do what through the admin listener."),
+  audit_file: text().optional().describe("Keeps what is done to the gateway, a line of JSON each."),
   max_body: size().prefault("32MiB").describe("Largest request body; a larger one is answered with 413."),
   max_json_depth: count().prefault(128).describe("Deepest nesting of a request's JSON."),
   max_json_keys: count().prefault("100k").describe("Most object keys in a request's JSON."),
@@ -307,7 +311,7 @@ export const ConfigFile = section({
     .literal(1, { error: "expected 1, the version of this file's form" })
     .describe("Version of this file's form: 1."),
   server: Server.prefault({}).describe("Listeners and limits of the HTTP server."),
-  store: oneOf(["memory"], ["redis", "redis:", "rediss:"]).default("memory").describe("Where limits are counted."),
+  store: StoreField.prefault("memory").describe("Where limits are counted: memory, an address, or a mapping."),
   usage: UsageSection.optional().describe("Where it is written down what each request used."),
   backends: z.record(plainName("backend"), Backend).describe("The engines, by name."),
   models: z.record(modelName(), ModelEntry).describe("The models that clients and rules name."),

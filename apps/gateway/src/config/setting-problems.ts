@@ -1,5 +1,6 @@
 import { kinds } from "@signalbox/backends";
 import { defaultThresholds } from "@signalbox/router";
+import { adminProblems, keyProblems } from "./key-problems.ts";
 import { isForEmbeddingsAlone, limitProblems } from "./limit-problems.ts";
 import { entriesOf, itemsOf, memberOf } from "./loose.ts";
 import type { Problem } from "./problems.ts";
@@ -8,11 +9,12 @@ import { usageProblems } from "./usage-problems.ts";
 
 const openDefault = "127.0.0.1:8080";
 
-/** What is wrong between settings that are each well-formed: listeners, teams' keys, thresholds, tests. */
+/** What is wrong between settings that are each well-formed: listeners, keys and tokens, thresholds, tests. */
 export function settingProblems(value: unknown, raw: unknown): Problem[] {
   return [
     ...listenProblems(value),
     ...keyProblems(value),
+    ...adminProblems(value),
     ...thresholdProblems(value),
     ...dialectProblems(value),
     ...reasoningProblems(value),
@@ -52,27 +54,6 @@ function listenProblems(value: unknown): Problem[] {
     }
   }
   return problems;
-}
-
-function keyProblems(value: unknown): Problem[] {
-  const problems: Problem[] = [];
-  for (const [name, team] of entriesOf(memberOf(value, "teams"))) {
-    itemsOf(memberOf(team, "keys")).forEach((key, index) => {
-      if (typeof key !== "string" || /^sha256:[0-9a-f]{64}$/i.test(key)) return;
-      problems.push({ path: ["teams", name, "keys", index], message: keyMessage(key) });
-    });
-  }
-  return problems;
-}
-
-/** Never repeats the text: it may be a key. */
-function keyMessage(key: string): string {
-  const digits = /^(?:sha-?256[:=\s])?([0-9a-f]+)$/i.exec(key)?.[1];
-  if (digits?.length === 64) return "a hash begins with `sha256:`, followed by its 64 hex digits";
-  if (digits !== undefined && /^sha/i.test(key)) return `a hash has 64 hex digits, and this one has ${digits.length}`;
-  if (/^sha256:/i.test(key))
-    return "a hash is `sha256:` and 64 hex digits (0-9, a-f), and this one holds other characters";
-  return "a secret stands in the file: keys are given as `sha256:` and the hash (`signalbox keys create` prints both)";
 }
 
 function thresholdProblems(value: unknown): Problem[] {
@@ -188,7 +169,8 @@ function strayProblems(raw: unknown): Problem[] {
   const problems: Problem[] = [];
   const visit = (value: unknown, path: readonly (string | number)[]): void => {
     if (typeof value === "string") {
-      const own = path.includes("api_key") || path.includes("keys") || path.includes("headers");
+      const own =
+        path.includes("api_key") || path.includes("keys") || path.includes("admin_tokens") || path.includes("headers");
       if (!own && looksLikeSecret.test(value))
         problems.push({
           path,

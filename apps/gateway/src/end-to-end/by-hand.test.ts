@@ -275,9 +275,9 @@ describe("what is refused", () => {
     const pool = await startTwo(open);
     expect(await change(pool, "one", { action: "drain" })).toMatchObject({
       status: 403,
-      answer: { error: { code: "change_not_allowed", message: expect.stringContaining("server.admin_token_file") } },
+      answer: { error: { code: "change_not_allowed", message: expect.stringContaining("server.admin_tokens") } },
     });
-    expect((await run(pool, ["drain", "one"])).err).toContain("server.admin_token_file");
+    expect((await run(pool, ["drain", "one"])).err).toContain("server.admin_tokens");
 
     const folder = mkdtempSync(path.join(tmpdir(), "signalbox-token-"));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

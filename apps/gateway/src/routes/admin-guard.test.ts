@@ -1,13 +1,25 @@
+import { GatewayError } from "@signalbox/protocol";
 import { describe, expect, test } from "vitest";
-import { type AdminAccess, changeRefusal } from "./admin-guard.ts";
+import type { AdminRole } from "../config/config.ts";
+import { hashKey } from "../teams/keys.ts";
+import { type AdminAccess, type AdminNeed, admitAdmin } from "./admin-guard.ts";
 
 const json = { "content-type": "application/json", host: "127.0.0.1:9090" };
-const local: AdminAccess = { local: true, token: undefined };
-const remote: AdminAccess = { local: false, token: undefined };
-const withToken: AdminAccess = { local: false, token: "the-token-of-16-or-more" };
+const token = (name: string, role: AdminRole, text: string) => {
+  return { name, role, hash: Buffer.from(hashKey(text).slice(7), "hex") };
+};
+const local: AdminAccess = { local: true, tokens: [], guardsReading: false };
+const remote: AdminAccess = { ...local, local: false };
+const withToken: AdminAccess = { ...remote, tokens: [token("admin", "admin", "the-token-of-16-or-more")] };
+const change: AdminNeed = { role: "operator", kind: "change" };
 
-function codeOf(headers: Readonly<Record<string, string>>, access: AdminAccess): string | undefined {
-  return changeRefusal((name) => headers[name], access)?.code;
+function codeOf(
+  headers: Readonly<Record<string, string>>,
+  access: AdminAccess,
+  need: AdminNeed = change,
+): string | undefined {
+  const admitted = admitAdmin((name) => headers[name], access, need);
+  return admitted instanceof GatewayError ? admitted.code : undefined;
 }
 
 describe("a listener of this machine alone", () => {
@@ -101,5 +113,53 @@ describe("a token", () => {
 
   test("is wanted on a listener of this machine too, once there is one", () => {
     expect(codeOf(json, { ...withToken, local: true })).toBe("invalid_api_key");
+  });
+});
+
+describe("roles", () => {
+  const access: AdminAccess = {
+    local: true,
+    guardsReading: true,
+    tokens: [
+      token("grafana", "viewer", "token-of-a-viewer"),
+      token("oncall", "operator", "token-of-operator"),
+      token("boss", "admin", "token-of-an-admin"),
+    ],
+  };
+  const needs = {
+    read: { role: "viewer", kind: "read" },
+    list: { role: "viewer", kind: "list" },
+    drain: { role: "operator", kind: "change" },
+    keys: { role: "admin", kind: "change" },
+  } as const satisfies Record<string, AdminNeed>;
+  const enough = undefined;
+  const small = "role_not_sufficient";
+
+  test.each([
+    ["token-of-a-viewer", [enough, enough, small, small]],
+    ["token-of-operator", [enough, enough, enough, small]],
+    ["token-of-an-admin", [enough, enough, enough, enough]],
+    ["token-of-nobody-here", Array.from({ length: 4 }, () => "invalid_api_key")],
+  ])("of %s may do so much", (shown, codes) => {
+    const headers = { ...json, authorization: `Bearer ${shown}` };
+    expect(Object.values(needs).map((need) => codeOf(headers, access, need))).toEqual(codes);
+  });
+
+  test("name who asks", () => {
+    const headers: Record<string, string> = { ...json, authorization: "Bearer token-of-operator" };
+    expect(admitAdmin((name) => headers[name], access, change)).toEqual({ name: "oncall", role: "operator" });
+    expect(admitAdmin((name) => json[name as "host"], local, change)).toEqual({ name: "local", role: "admin" });
+  });
+
+  test("are not asked for what everybody may read, where no tokens are listed", () => {
+    expect(codeOf({ host: "evil.example" }, withToken, needs.read)).toBeUndefined();
+    expect(codeOf({ host: "evil.example" }, remote, needs.read)).toBeUndefined();
+  });
+
+  test("guard the list of keys everywhere: by a token, or the machine's own name", () => {
+    expect(codeOf({ host: "127.0.0.1" }, local, needs.list)).toBeUndefined();
+    expect(codeOf({ host: "evil.example" }, local, needs.list)).toBe("change_not_allowed");
+    expect(codeOf({ host: "127.0.0.1" }, remote, needs.list)).toBe("change_not_allowed");
+    expect(codeOf({ host: "127.0.0.1" }, withToken, needs.list)).toBe("invalid_api_key");
   });
 });

@@ -1,23 +1,59 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import { GatewayError } from "@signalbox/protocol";
+import { type AdminRole, type AdminToken, adminRoles } from "../config/config.ts";
 import { isLoopback } from "../config/units.ts";
 
-/** What decides who may change something through the admin listener. */
+/** What decides who may do something through the admin listener. */
 export interface AdminAccess {
   /** Only this machine can reach the listener. */
   readonly local: boolean;
-  /** What a change must show as `authorization: Bearer`; undefined = nothing, and only a local listener takes changes. */
-  readonly token: string | undefined;
+  /** What a request must show as `authorization: Bearer`; none = nothing, and only a local listener takes changes. */
+  readonly tokens: readonly AdminToken[];
+  /** Reading what holds no secret (`/status`, `/metrics`) wants a token too. */
+  readonly guardsReading: boolean;
 }
 
+/** Who asks. */
+export interface Actor {
+  /** The token's name; `local` without one. */
+  readonly name: string;
+  readonly role: AdminRole;
+}
+
+/** What a request is about to do. */
+export interface AdminNeed {
+  /** The least role that may. */
+  readonly role: AdminRole;
+  /** `read` = nothing that everybody on the network may not see; `list` = names of keys; `change` = something is done. */
+  readonly kind: "read" | "list" | "change";
+}
+
+type Header = (name: string) => string | undefined;
+
 /**
- * Why a request may not change anything; undefined = it may. A page in an operator's browser can reach the loopback too: it
- * cannot send JSON to another origin unasked, and a name that it rebinds to the loopback shows in `host`.
+ * Who asks, or why that may not be: 401 without a right token, 403 with one of too small a role. A page in an operator's
+ * browser can reach the loopback too: it cannot send JSON to another origin unasked, and a name that it rebinds to the
+ * loopback shows in `host`.
  */
-export function changeRefusal(
-  header: (name: string) => string | undefined,
-  { local, token }: AdminAccess,
-): GatewayError | undefined {
+export function admitAdmin(header: Header, access: AdminAccess, need: AdminNeed): Actor | GatewayError {
+  const strange = need.kind === "change" ? strangeChange(header) : undefined;
+  if (strange !== undefined) return strange;
+  if (need.kind === "read" && !access.guardsReading) return nobody;
+  if (access.tokens.length > 0) return shownActor(header("authorization"), access.tokens, need.role);
+  const what = need.kind === "change" ? "takes changes" : "lists keys";
+  if (!access.local) {
+    const message = `the admin listener can be reached by others: it ${what} only with \`server.admin_tokens\``;
+    return new GatewayError("change_not_allowed", message);
+  }
+  if (isLoopback(hostName(header("host") ?? ""))) return local;
+  const message = `the admin listener ${what} under a name of this machine alone, such as localhost`;
+  return new GatewayError("change_not_allowed", message);
+}
+
+const nobody: Actor = Object.freeze({ name: "anybody", role: "viewer" });
+const local: Actor = Object.freeze({ name: "local", role: "admin" });
+
+function strangeChange(header: Header): GatewayError | undefined {
   const host = header("host") ?? "";
   const origin = header("origin");
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
@@ -26,26 +62,25 @@ export function changeRefusal(
   if (!/^application\/json\s*(;|$)/i.test(header("content-type") ?? "")) {
     return new GatewayError("invalid_request", "a change is sent as JSON, with `content-type: application/json`");
   }
-  if (token !== undefined) return showsToken(header("authorization"), token) ? undefined : noToken();
-  if (!local) {
-    const message = "the admin listener can be reached by others: it takes changes only with `server.admin_token_file`";
-    return new GatewayError("change_not_allowed", message);
+  return undefined;
+}
+
+/** Every token is compared, each in a time that says nothing about it. */
+function shownActor(
+  authorization: string | undefined,
+  tokens: readonly AdminToken[],
+  needed: AdminRole,
+): Actor | GatewayError {
+  const shown = hash("sha256", /^bearer +(\S+)$/i.exec(authorization ?? "")?.[1] ?? "", "buffer");
+  let found: AdminToken | undefined;
+  for (const token of tokens) if (timingSafeEqual(shown, token.hash)) found = token;
+  if (found === undefined) {
+    return new GatewayError("invalid_api_key", "this wants an admin token: send it as `authorization: Bearer TOKEN`");
   }
-  if (isLoopback(hostName(host))) return undefined;
-  return new GatewayError(
-    "change_not_allowed",
-    "changes are taken under a name of this machine alone, such as localhost",
-  );
+  const { name, role } = found;
+  if (adminRoles.indexOf(role) >= adminRoles.indexOf(needed)) return { name, role };
+  return new GatewayError("role_not_sufficient", `the token «${name}» has the role ${role}, and this wants ${needed}`);
 }
-
-/** In a time that says nothing about the token. */
-function showsToken(authorization: string | undefined, token: string): boolean {
-  const shown = /^bearer +(\S+)$/i.exec(authorization ?? "")?.[1] ?? "";
-  return timingSafeEqual(hash("sha256", shown, "buffer"), hash("sha256", token, "buffer"));
-}
-
-const noToken = (): GatewayError =>
-  new GatewayError("invalid_api_key", "a change needs the admin token: send it as `authorization: Bearer TOKEN`");
 
 /** Of a `host` header, without the port and an IPv6 address's brackets. */
 function hostName(host: string): string {

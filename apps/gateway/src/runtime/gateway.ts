@@ -1,4 +1,6 @@
 import { createRequire } from "node:module";
+import type { AuditEntry } from "../audit/audit-line.ts";
+import { createAuditLog, noAudit } from "../audit/audit-log.ts";
 import type { Config } from "../config/config.ts";
 import { isLoopback } from "../config/units.ts";
 import { type Listener, listen } from "../http/listener.ts";
@@ -23,6 +25,9 @@ export const version: string = (createRequire(import.meta.url)("../../package.js
 const REASONING_SWEEP_MS = 60_000;
 /** Probes and scrapes are few, and must not take the clients' sockets. */
 const ADMIN_CONNECTIONS = 32;
+/** Wrong admin tokens of an address until it is throttled, and how many of them are forgiven in a second. */
+const ADMIN_TRIES = 20;
+const ADMIN_TRIES_PER_SECOND = 0.2;
 
 /** A running gateway. */
 export interface Gateway {
@@ -33,8 +38,11 @@ export interface Gateway {
   readonly log: RequestLog;
   /** Resolves when every backend has been probed once. */
   readonly probed: Promise<void>;
-  /** Serves by another config from the next request on; listeners stay where they are. */
-  apply(config: Config): void;
+  /**
+   * Serves by another config from the next request on; listeners stay where they are.
+   * @throws GatewayError `audit_unavailable` when that cannot be audited: the config before it stays.
+   */
+  apply(config: Config): Promise<void>;
   /** Told of a config that was not taken. */
   reloadFailed(messages: readonly string[]): void;
   /** Says that it is not ready, and asks clients to come back elsewhere; serves on. */
@@ -62,6 +70,9 @@ export async function startGateway({
   const signals = createSignals(log);
   const { capture: kept } = config.server;
   const capture = kept && createCapture({ ...kept, metrics: signals.metrics, log });
+  const { auditFile } = config.server;
+  const audit =
+    auditFile === undefined ? noAudit : createAuditLog({ file: auditFile, log, metrics: signals.metrics, now });
   const reasoning = createReasoningMemory({ metrics: signals.metrics, now });
   const sweeping = setInterval(() => reasoning.sweep(), REASONING_SWEEP_MS).unref();
   const room = createRoom(config, signals, log);
@@ -103,6 +114,8 @@ export async function startGateway({
       version,
       local: isLoopback(config.server.admin.host),
       log,
+      audit,
+      throttle: createFailureThrottle({ now, burst: ADMIN_TRIES, perSecond: ADMIN_TRIES_PER_SECOND }),
       room: () => ({
         connections: publicListener.connections,
         bodyBytes: room.intake.held,
@@ -116,6 +129,8 @@ export async function startGateway({
     await publicListener.close();
     throw error;
   });
+  // An audit file that cannot be written keeps nobody from being served; it is in the log, and every change is refused.
+  await audit.record({ ...own("start"), after: { version, config: shortHash(config) } }).catch(() => {});
   room.lag.start();
   const prober = createProber(() => {});
   prober.follow(serving.backends.values());
@@ -134,6 +149,7 @@ export async function startGateway({
     for (const backend of serving.backends.values()) void backend.close().catch(() => {});
     await capture?.flush();
     await accounting.close();
+    await audit.record(own("stop")).catch(() => {});
     await log.flush();
   }
 
@@ -145,7 +161,9 @@ export async function startGateway({
     },
     log,
     probed,
-    apply(next) {
+    async apply(next) {
+      const hashes = { before: shortHash(serving.config), after: shortHash(next) };
+      await audit.record({ ...own("config.reload"), actor: "file", ...hashes });
       const before = serving;
       serving = createServing(next, parts, before);
       prober.follow(serving.backends.values());
@@ -155,11 +173,13 @@ export async function startGateway({
       giveBack(before.backends.values(), log);
       const kept = new Set(serving.backends.values());
       for (const backend of before.backends.values()) if (!kept.has(backend)) void backend.close().catch(() => {});
-      log.info("config reloaded", { hash: next.hash.slice(0, 12) });
+      log.info("config reloaded", { hash: shortHash(next) });
     },
     reloadFailed(messages) {
       signals.reload(false);
       log.warn("config not taken, the last good one stays", { errors: messages.slice(0, 5) });
+      const after = { errors: messages.length, first: messages[0]?.slice(0, MAX_AUDITED_ERROR) };
+      void audit.record({ ...own("config.reload"), actor: "file", after, result: "refused" }).catch(() => {});
     },
     retire() {
       state = "draining";
@@ -168,6 +188,15 @@ export async function startGateway({
     drain: () => stop((listener) => listener.drain(serving.config.server.drainMs)),
     close: () => stop((listener) => listener.close()),
   };
+}
+
+const MAX_AUDITED_ERROR = 256;
+const shortHash = ({ hash }: Config): string => hash.slice(0, 12);
+
+/** What the process does of itself, as the audit file has it. */
+function own(action: string): AuditEntry {
+  const role = "none";
+  return { actor: "process", role, address: null, action, target: null, before: null, after: null, result: "ok" };
 }
 
 /** The file is in force again: what was set by hand since the last one is over. */

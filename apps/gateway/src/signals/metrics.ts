@@ -169,6 +169,16 @@ export const metricTable = {
     help: "Events of a stream that were skipped because they could not be read",
     labels: ["backend"],
   },
+  signalbox_audit_records_total: {
+    type: "counter",
+    help: "Records of the audit file: written, or failed, where the action was refused",
+    labels: ["result"],
+  },
+  signalbox_admin_refusals_total: {
+    type: "counter",
+    help: "Requests that the admin listener refused for want of a token or a role, by error code",
+    labels: ["code"],
+  },
   signalbox_config_reloads_total: { type: "counter", help: "Attempts to load a changed config", labels: ["result"] },
   signalbox_config_reload_success: {
     type: "gauge",

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -54,8 +54,14 @@ export async function findRedis(): Promise<FoundRedis> {
  * @throws Error that says how to get one.
  */
 export async function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
+  return startOwned((folder, port) => startServer(folder, port, options));
+}
+
+type Start = (folder: string, port: number) => Promise<RunningServer>;
+
+async function startOwned(start: Start): Promise<TestRedis> {
   const folder = mkdtempSync(path.join(tmpdir(), "signalbox-redis-"));
-  const { running: first, port } = await startOnFreePort(folder, options);
+  const { running: first, port } = await startOnFreePort(folder, start);
   let running: RunningServer | undefined = first;
   const kill = async (): Promise<void> => {
     await running?.end();
@@ -71,7 +77,7 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
     async restart({ empty = false } = {}) {
       await kill();
       if (empty) rmSync(path.join(folder, "appendonlydir"), { recursive: true, force: true });
-      running = await startServer(folder, port, options);
+      running = await start(folder, port);
     },
     async close() {
       await kill();
@@ -82,12 +88,12 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
 
 async function startOnFreePort(
   folder: string,
-  options: TestRedisOptions,
+  start: Start,
 ): Promise<{ readonly running: RunningServer; readonly port: number }> {
   for (let tries = 1; ; tries++) {
     const { port } = await findFreePort(0);
     try {
-      return { running: await startServer(folder, port, options), port };
+      return { running: await start(folder, port), port };
     } catch (error) {
       if (tries < START_TRIES && String(error).includes("in use")) continue;
       rmSync(folder, { recursive: true, force: true });
@@ -109,6 +115,17 @@ function startServer(folder: string, port: number, options: TestRedisOptions): P
   // What was written to the file is there after SIGKILL, synced or not: it is the machine that must not fail.
   const data = persistent ? ["--appendonly", "yes", "--appendfsync", "no"] : ["--appendonly", "no"];
   return startProcess(["redis-server", ...base, ...data, ...args], port);
+}
+
+/** Starts a Sentinel; `lines` is its config beside the port. */
+export async function startSentinelProcess(lines: readonly string[]): Promise<TestRedis> {
+  return startOwned(async (folder, port) => {
+    const file = path.join(folder, "sentinel.conf");
+    // It writes what it learns into its file, and reads it when it comes back.
+    if (!existsSync(file))
+      writeFileSync(file, [`port ${port}`, `bind ${HOST}`, `dir ${folder}`, ...lines, ""].join("\n"));
+    return startProcess(["redis-server", file, "--sentinel"], port);
+  });
 }
 
 /**
@@ -148,7 +165,7 @@ async function untilReady(port: number, keeper: ChildProcess, output: () => stri
     if (/not found/.test(said)) throw new Error(MISSING);
     if (/Address already in use|Failed listening/.test(said)) throw new Error(`port ${port} is in use`);
     // Only its own word counts: another program may be the one that answers on the port.
-    if (/Ready to accept connections/i.test(said) && (await answers(port))) return;
+    if (/Ready to accept connections|Sentinel ID is/i.test(said) && (await answers(port))) return;
     if (keeper.exitCode !== null || performance.now() > deadline)
       throw new Error(`redis-server did not start on port ${port}: ${said.trim().slice(-1000)}`);
     await sleep(5);

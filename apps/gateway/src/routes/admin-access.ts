@@ -1,0 +1,68 @@
+import type { HttpBindings } from "@hono/node-server";
+import { errorBody, GatewayError } from "@signalbox/protocol";
+import type { Context } from "hono";
+import type { AuditLog } from "../audit/audit-log.ts";
+import type { Serving } from "../runtime/serving.ts";
+import type { RequestLog } from "../signals/request-log.ts";
+import type { RoomLevels } from "../signals/signals.ts";
+import type { FailureThrottle } from "../teams/failure-throttle.ts";
+import { type AdminNeed, admitAdmin } from "./admin-guard.ts";
+
+/** What the admin listener shows, and what it does it with. */
+export interface AdminView {
+  serving(): Serving;
+  /** Undefined = ready for traffic; else why not. */
+  notReady(): string | undefined;
+  room(): RoomLevels;
+  readonly version: string;
+  /** Only this machine can reach the listener. */
+  readonly local: boolean;
+  /** Told of every change. */
+  readonly log: RequestLog;
+  /** Keeps every change, before it is done. */
+  readonly audit: AuditLog;
+  /** Counts wrong tokens by address. */
+  readonly throttle: FailureThrottle;
+}
+
+/** Who asks, as the audit file has it. */
+export interface AdminActor {
+  readonly actor: string;
+  readonly role: string;
+  readonly address: string;
+}
+
+/**
+ * Who asks, where they may do what they ask for.
+ * @throws GatewayError `invalid_api_key`, `too_many_failed_keys`, `role_not_sufficient`, `change_not_allowed`, `invalid_request`.
+ */
+export function admit(c: Context, view: AdminView, need: AdminNeed): AdminActor {
+  const { config, signals } = view.serving();
+  const { server } = config;
+  const access = { local: view.local, tokens: server.adminTokens(), guardsReading: server.guardsReading };
+  const address = (c.env as HttpBindings | undefined)?.incoming?.socket.remoteAddress ?? "";
+  const admitted = admitAdmin((name) => c.req.header(name), access, need);
+  if (!(admitted instanceof GatewayError)) return { actor: admitted.name, role: admitted.role, address };
+  const refusal = throttled(admitted, address, view.throttle);
+  const { code } = refusal;
+  signals.metrics.counter("signalbox_admin_refusals_total", { code }).value++;
+  if (need.kind === "change") view.log.warn("change refused", { path: c.req.path.slice(0, 128), code });
+  // What the client wrote is not for the file: it may be anything.
+  const action = `${c.req.method === "POST" ? "post" : "get"} ${c.req.routePath}`;
+  view.audit.refused({ actor: "unknown", role: "none", address, action, target: null, result: code });
+  throw refusal;
+}
+
+/** A wrong token, of which there were too many from that address. */
+function throttled(refusal: GatewayError, address: string, throttle: FailureThrottle): GatewayError {
+  const retryAfterMs = refusal.code === "invalid_api_key" ? throttle.fail(address) : 0;
+  if (retryAfterMs === 0) return refusal;
+  return new GatewayError("too_many_failed_keys", "too many wrong admin tokens from this address", { retryAfterMs });
+}
+
+/** The answer of an error. */
+export function refuse(error: GatewayError): Response {
+  const { status, retryAfterMs } = error;
+  const headers = retryAfterMs === undefined ? undefined : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
+  return Response.json(errorBody(error), headers === undefined ? { status } : { status, headers });
+}
