@@ -48,7 +48,7 @@ export function createRedisKeys(prefix = "signalbox"): RedisKeys {
       let lines = "";
       for (let at = 0; at < quotas.length; at++) {
         const { kind, key } = of(quotas[at]!);
-        if (kind !== "w") lines += `${kind} ${amounts[at]} ${key}\n`;
+        if (kind !== "w" && amounts[at]! > 0) lines += `${kind} ${amounts[at]} ${key}\n`;
       }
       return lines;
     },

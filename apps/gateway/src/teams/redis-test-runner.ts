@@ -6,6 +6,8 @@ export interface TestRunner extends ScriptRunner {
   readonly redis: Redis;
   /** Calls so far, by the script's name. */
   readonly calls: Map<string, number>;
+  /** What Redis did not take. */
+  readonly errors: unknown[];
   close(): void;
 }
 
@@ -18,6 +20,7 @@ const TIME_CALL = "redis.call('TIME')";
 export function createTestRunner(url: string, clock?: { readonly key: string; now(): number }): TestRunner {
   const redis = new Redis(url);
   const calls = new Map<string, number>();
+  const errors: unknown[] = [];
   const texts = new Map<Script, string>();
   let told = Number.NaN;
   const textOf = (script: Script): string => {
@@ -34,13 +37,17 @@ export function createTestRunner(url: string, clock?: { readonly key: string; no
   return {
     redis,
     calls,
+    errors,
     async run(script, keys, args) {
       calls.set(script.name, (calls.get(script.name) ?? 0) + 1);
       if (clock !== undefined && told !== clock.now()) {
         told = clock.now();
         void redis.set(clock.key, told);
       }
-      return redis.eval(textOf(script), keys.length, ...keys, ...args);
+      return redis.eval(textOf(script), keys.length, ...keys, ...args).catch((error: unknown) => {
+        errors.push(error);
+        throw error;
+      });
     },
     close: () => redis.disconnect(),
   };

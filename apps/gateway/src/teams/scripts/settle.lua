@@ -22,7 +22,7 @@ local function settle_period(key, every, taken, actual)
     begin_period(open_period(key, every))
     redis.call('HINCRBY', key, 'u', whole(actual))
   end
-  if live then let_go('p', key, whole(taken)) end
+  if live and taken > 0 then let_go('p', key, whole(taken)) end
 end
 
 local count = tonumber(ARGV[5])

@@ -80,6 +80,7 @@ local function take_from_window(key, ms, at, amount)
   local newest, count = tonumber(known[1]), tonumber(known[3])
   if not newest or not count or slot > newest or newest - slot >= SIZE then return end
   local back = math.min(amount, count)
+  if back <= 0 then return end
   redis.call('HINCRBY', key, slot % SIZE, whole(-back))
   redis.call('HSET', key, 't', whole(tonumber(known[2]) - back))
 end

@@ -1,62 +1,9 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
-import type { Admission, Claim, LimitStore, Used } from "./limits.ts";
-import type { Meter, Quota, Span } from "./quota.ts";
+import { expect, test } from "vitest";
+import { admitted, claim, minute, quota, refused, type SetUp, took } from "./claims.ts";
 
-/** A store whose clock stands still until it is told to go on. */
-export interface StoreUnderTest {
-  readonly store: LimitStore;
-  /** What counts against a quota now, with what is held. */
-  used(quota: Quota): Promise<number>;
-  /** Milliseconds since 1970 by the store's clock. */
-  now(): number;
-  advance(ms: number): void;
-  /** Another process that counts in the same place; undefined = there can be none. */
-  readonly other: LimitStore | undefined;
-}
-
-export const minute = 60_000;
-
-/** A quota of team a. */
-export function quota(meter: Meter, limit: number, span: Span | number = minute, scope = "team a"): Quota {
-  const kept: Span = meter === "concurrent" ? { kind: "held" } : typeof span === "number" ? windowOf(span) : span;
-  const length = kept.kind === "window" ? kept.ms : kept.kind === "period" ? kept.every : "";
-  return { id: `${scope.replace(" ", ":")}|${meter}|${length}`, scope, meter, limit, span: kept };
-}
-
-const windowOf = (ms: number): Span => ({ kind: "window", ms });
-
-/** What a request claims; `tokens` are those of its reply. */
-export function claim(quotas: readonly Quota[], tokens = 0, rest: Partial<Used> = {}): Claim {
-  return { quotas, ...took(tokens), ...rest };
-}
-
-/** What a reply of so many tokens took. */
-export function took(tokens: number, rest: Partial<Used> = {}): Used {
-  return { inputTokens: 0, outputTokens: tokens, cost: 0, gpuMs: 0, ...rest };
-}
-
-/** @throws Error when it was refused. */
-export function admitted(admission: Admission) {
-  if (!admission.ok) throw new Error(`refused: ${admission.message}`);
-  return admission.reservation;
-}
-
-/** @throws Error when it was admitted. */
-export function refused(admission: Admission) {
-  if (admission.ok) throw new Error("was admitted");
-  return admission;
-}
-
-/** What every store keeps to. `setUp` gives one that has counted nothing yet. */
-export function limitStoreContract(name: string, setUp: () => StoreUnderTest | Promise<StoreUnderTest>): void {
-  describe(`${name}: windows`, () => windows(setUp));
-  describe(`${name}: slots`, () => slots(setUp));
-}
-
-type SetUp = () => StoreUnderTest | Promise<StoreUnderTest>;
-
-function windows(setUp: SetUp): void {
+/** Rates: what counts in any window of a length. */
+export function windows(setUp: SetUp): void {
   test("admits exactly the limit at once, and says when the next one fits", async () => {
     const { store, advance } = await setUp();
     const one = claim([quota("requests", 600)]);
@@ -68,9 +15,9 @@ function windows(setUp: SetUp): void {
     );
     expect(answer.retryAfterMs).toBeGreaterThanOrEqual(minute);
     expect(answer.retryAfterMs).toBeLessThanOrEqual(minute * 1.01);
-    advance(answer.retryAfterMs - 1);
+    await advance(answer.retryAfterMs - 1);
     refused(await store.reserve(one));
-    advance(1);
+    await advance(1);
     admitted(await store.reserve(one));
   });
 
@@ -85,7 +32,7 @@ function windows(setUp: SetUp): void {
         const usedSince = (from: number) =>
           log.filter(({ at }) => at > from).reduce((sum, { amount }) => sum + amount, 0);
         for (const { wait, amount } of steps) {
-          advance(wait);
+          await advance(wait);
           const answer = await store.reserve(claim(quotas, amount));
           if (answer.ok) log.push({ at: now(), amount });
           else expect(usedSince(now() - minute * 1.01) + amount).toBeGreaterThan(limit);
@@ -103,12 +50,12 @@ function windows(setUp: SetUp): void {
         const { store, advance } = await setUp();
         const quotas = [quota("tokens", 1000), quota("requests", 7, 1000), quota("output_tokens", 3000, 3_600_000)];
         for (const { wait, amount } of steps) {
-          advance(wait);
+          await advance(wait);
           const answer = await store.reserve(claim(quotas, amount));
           if (answer.ok) continue;
-          advance(answer.retryAfterMs - 1);
+          await advance(answer.retryAfterMs - 1);
           refused(await store.reserve(claim(quotas, amount)));
-          advance(1);
+          await advance(1);
           admitted(await store.reserve(claim(quotas, amount)));
         }
       }),
@@ -132,7 +79,7 @@ function windows(setUp: SetUp): void {
     const quotas = [quota("tokens", 100), quota("tokens", 150, 3_600_000)];
     admitted(await store.reserve(claim(quotas, 1_000_000))).settle(took(40));
     const answer = refused(await store.reserve(claim(quotas, Number.POSITIVE_INFINITY)));
-    advance(answer.retryAfterMs);
+    await advance(answer.retryAfterMs);
     admitted(await store.reserve(claim(quotas, 1_000_000)));
   });
 
@@ -153,7 +100,7 @@ function windows(setUp: SetUp): void {
     const { store, advance } = await setUp();
     const quotas = [quota("tokens", 100)];
     const slow = admitted(await store.reserve(claim(quotas, 100)));
-    advance(2 * minute);
+    await advance(2 * minute);
     admitted(await store.reserve(claim(quotas, 100)));
     slow.settle(took(10));
     refused(await store.reserve(claim(quotas, 1)));
@@ -212,33 +159,5 @@ function windows(setUp: SetUp): void {
     const answer = await store.reserve(claim([], 1e9));
     admitted(answer).settle(took(1e9));
     expect(answer.state).toEqual({});
-  });
-}
-
-function slots(setUp: SetUp): void {
-  test("holds at most `concurrent` slots, and a slot comes back once", async () => {
-    const { store } = await setUp();
-    const one = claim([quota("concurrent", 2)]);
-    const first = admitted(await store.reserve(one));
-    admitted(await store.reserve(one));
-    const answer = refused(await store.reserve(one));
-    expect(answer).toMatchObject({ code: "concurrency_limit_exceeded", retryAfterMs: 1000 });
-    expect(answer.message).toContain("team a: limit of 2 requests at once reached");
-    first.settle(took(5));
-    first.settle(took(5));
-    first.release();
-    admitted(await store.reserve(one));
-    refused(await store.reserve(one));
-  });
-
-  test("says how long slots were held of late when none is free", async () => {
-    const { store, advance } = await setUp();
-    const one = claim([quota("concurrent", 2)]);
-    const first = admitted(await store.reserve(one));
-    admitted(await store.reserve(one));
-    advance(20_000);
-    first.settle(took(0));
-    admitted(await store.reserve(one));
-    expect(refused(await store.reserve(one)).retryAfterMs).toBe(10_000);
   });
 }
