@@ -1,11 +1,9 @@
 import { z } from "zod";
 import { adminRoles } from "./config.ts";
 import { oneOf, plainName, section } from "./fields.ts";
+import { keyHash } from "./key-schema.ts";
 
 const text = () => z.string().min(1, "expected some text, not an empty string");
-
-/** `sha256:` and 64 hex digits; what else is wrong with one is found apart, since it may be a secret. */
-export const keyHash = () => text().meta({ pattern: String.raw`^(sha256:[0-9a-fA-F]{64}|\$\{.+\})$` });
 
 /** `server.admin_tokens`. */
 export const AdminTokens = z

@@ -71,3 +71,28 @@ test("a file that is not there is an error with its name", async () => {
   expect(ok).toBe(false);
   expect(output).toContain("nowhere.yaml:1:1: there is no such file");
 });
+
+test("tells of keys that have expired or soon will, and passes all the same", async () => {
+  const soon = new Date(Date.now() + 3 * 86_400_000).toISOString();
+  const file = path.join(folder, "keys.yaml");
+  writeFileSync(
+    file,
+    `version: 1
+backends: { a: { kind: vllm, url: "http://a" } }
+models: { m: { on: [{ backend: a }] } }
+teams:
+  search:
+    keys:
+      - { hash: "sha256:${"1".repeat(64)}", name: old, expires: 2020-01-31 }
+      - { hash: "sha256:${"2".repeat(64)}", name: ending, expires: "${soon}" }
+      - { hash: "sha256:${"3".repeat(64)}", name: long, expires: 2120-01-31 }
+`,
+  );
+  const { ok, output } = await checkConfig(file, {});
+  expect(ok).toBe(true);
+  const warnings = output.split("\n").filter((line) => line.includes("warning"));
+  expect(warnings).toEqual([
+    "  warning: teams.search.keys[0]: the key «old» has expired: 2020-01-31T00:00:00.000Z; take it out, or make another",
+    `  warning: teams.search.keys[1]: the key «ending» expires soon: ${soon}`,
+  ]);
+});

@@ -34,6 +34,7 @@ export async function checkConfig(path: string, env: LoadOptions["env"] = proces
   const failed = results.filter((each) => !each.pass);
   const output = [
     `${path}: ok: ${summary(config)}`,
+    ...expiryWarnings(config, Date.now()),
     ...results.map((each) => testLine(path, each)),
     ...(results.length > 0 ? [`${results.length - failed.length} of ${amount(results.length, "test")} passed`] : []),
   ];
@@ -99,6 +100,21 @@ function route(config: Config, test: PolicyTest): Outcome {
 function testLine(path: string, { test, pass, got, missed }: PolicyTestResult): string {
   if (pass) return `  pass  ${test.name}: ${got}`;
   return `  FAIL  ${test.name}: expected ${missed.join(" and ")}, got ${got}\n        ${path}:${test.line}`;
+}
+
+/** A key is told of for so long before its end. */
+const SOON_MS = 14 * 86_400_000;
+
+/** Keys that are valid no more, or not for long. */
+function expiryWarnings({ teams }: Config, now: number): string[] {
+  return [...(teams?.values() ?? [])].flatMap(({ name, keys }) =>
+    keys.flatMap(({ id, expiresAt }, index) => {
+      if (expiresAt > now + SOON_MS) return [];
+      const end = new Date(expiresAt).toISOString();
+      const what = expiresAt <= now ? `has expired: ${end}; take it out, or make another` : `expires soon: ${end}`;
+      return [`  warning: teams.${name}.keys[${index}]: the key «${id}» ${what}`];
+    }),
+  );
 }
 
 function summary(config: Config): string {

@@ -1,8 +1,8 @@
 import path from "node:path";
 import { type BackendKind, kinds } from "@signalbox/backends";
 import type { Deployment, Model, Policy, Rule } from "@signalbox/router";
-import { compileAdminTokens } from "./compile-admin.ts";
 import { compileGuards } from "./compile-guards.ts";
+import { compileAdminTokens, compileKey } from "./compile-keys.ts";
 import { compilePrivacy } from "./compile-privacy.ts";
 import { compileStore } from "./compile-store.ts";
 import { compileTls } from "./compile-tls.ts";
@@ -198,7 +198,7 @@ function compileTeam(name: string, entry: NonNullable<ConfigFile["teams"]>[strin
   const { per_key: perKey, per_model: perModel, ...own } = entry.limits;
   return Object.freeze({
     name,
-    keys: entry.keys.map((key) => key.toLowerCase()),
+    keys: entry.keys.map(compileKey),
     models: entry.models && new Set(entry.models.map((model) => policy.aliases.get(model) ?? model)),
     limits: Object.freeze({
       ...compileLimits(own),

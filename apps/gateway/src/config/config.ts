@@ -171,10 +171,20 @@ export interface TlsOptions {
   readonly key?: string;
 }
 
+/** A key that stands in the policy file. */
+export interface TeamKey {
+  /** `sha256:` and 64 hex digits, lower case. */
+  readonly hash: string;
+  /** What it is known by where it is counted and told of: its name, else the first 8 hex digits of its hash. */
+  readonly id: string;
+  readonly name: string | undefined;
+  /** Milliseconds since 1970; Infinity = never. */
+  readonly expiresAt: number;
+}
+
 export interface Team {
   readonly name: string;
-  /** `sha256:` and 64 hex digits, lower case. */
-  readonly keys: readonly string[];
+  readonly keys: readonly TeamKey[];
   /** Model names (aliases resolved) and perhaps `auto`. Undefined = all, and `auto`. */
   readonly models: ReadonlySet<string> | undefined;
   readonly limits: TeamLimits;

@@ -1,17 +1,42 @@
-import { adminName } from "./compile-admin.ts";
+import { adminName } from "./compile-keys.ts";
+import { keyDigits } from "./key-id.ts";
 import { entriesOf, itemsOf, memberOf } from "./loose.ts";
 import type { Problem } from "./problems.ts";
 
-/** What is wrong with teams' keys, each well-formed as far as a schema can say. */
+/** What is wrong with teams' keys, each well-formed as far as a schema can say, and between them. */
 export function keyProblems(value: unknown): Problem[] {
   const problems: Problem[] = [];
-  for (const [name, team] of entriesOf(memberOf(value, "teams"))) {
-    itemsOf(memberOf(team, "keys")).forEach((key, index) => {
-      const message = typeof key === "string" ? hashProblem(key) : undefined;
-      if (message !== undefined) problems.push({ path: ["teams", name, "keys", index], message });
+  const owners = new Map<string, string>();
+  for (const [team, entry] of entriesOf(memberOf(value, "teams"))) {
+    const ids = new Map<string, number>();
+    itemsOf(memberOf(entry, "keys")).forEach((key, index) => {
+      const isText = typeof key === "string";
+      const path = ["teams", team, "keys", index];
+      const at = isText ? path : [...path, "hash"];
+      const hash = isText ? key : memberOf(key, "hash");
+      if (typeof hash !== "string") return;
+      const message = hashProblem(hash) ?? ownerProblem(hash, team, owners);
+      if (message !== undefined) problems.push({ path: at, message });
+      owners.set(hash.toLowerCase(), team);
+      const name = isText ? undefined : memberOf(key, "name");
+      const id = typeof name === "string" ? name : keyDigits(hash);
+      const first = ids.get(id);
+      if (first === undefined) ids.set(id, index);
+      else if (message === undefined) {
+        problems.push({
+          path: isText ? path : [...path, "name"],
+          message: `keys[${first}] is known by «${id}» already`,
+        });
+      }
     });
   }
   return problems;
+}
+
+function ownerProblem(hash: string, team: string, owners: ReadonlyMap<string, string>): string | undefined {
+  const owner = owners.get(hash.toLowerCase());
+  if (owner === undefined) return undefined;
+  return `this key's hash ${owner === team ? "stands here twice" : `is a key of the team «${owner}» too`}`;
 }
 
 /** What is wrong between the admin listener's tokens. */

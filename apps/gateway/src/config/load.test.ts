@@ -114,7 +114,7 @@ teams:
   ]);
   expect(config.teams?.get("search")).toEqual({
     name: "search",
-    keys: [hash("a")],
+    keys: [{ hash: hash("a"), id: "aaaaaaaa", name: undefined, expiresAt: Number.POSITIVE_INFINITY }],
     models: new Set(["auto", "small"]),
     limits: {
       requests: [{ limit: 600, windowMs: 60_000 }],
@@ -290,6 +290,32 @@ test("refuses one key for two teams", async () => {
   const { errors } = await load(`${minimal}teams: { a: { keys: ["${hash("1")}"] }, b: { keys: ["${hash("1")}"] } }\n`);
   expect(errors).toHaveLength(1);
   expect(errors[0]).toContain("teams.b.keys[0]: this key's hash is a key of the team «a» too");
+});
+
+test("takes a team's key with a name and an end", async () => {
+  const entry = `{ hash: "${hash("1")}", name: ci, expires: 2027-01-31 }`;
+  const config = await configOf(`${minimal}teams: { a: { keys: [${entry}, "${hash("2")}"] } }\n`);
+  expect(config.teams?.get("a")?.keys).toEqual([
+    { hash: hash("1"), id: "ci", name: "ci", expiresAt: Date.UTC(2027, 0, 31) },
+    { hash: hash("2"), id: "22222222", name: undefined, expiresAt: Number.POSITIVE_INFINITY },
+  ]);
+});
+
+test.each([
+  [
+    `{ hash: "${hash("1")}", name: ci }, { hash: "${hash("2")}", name: ci }`,
+    "[1].name: keys[0] is known by «ci» already",
+  ],
+  [`"${hash("1")}", { hash: "${hash("2")}", name: "11111111" }`, "[1].name: keys[0] is known by «11111111» already"],
+  [`{ hash: "${hash("1")}", name: a b }`, "[0].name: a key's name has"],
+  [`{ hash: "${hash("1")}", expires: 31.1.2027 }`, "[0].expires: expected a date such as 2027-01-31"],
+  [`{ hash: "${hash("1")}", expire: 2027-01-31 }`, "[0].expire: unknown key «expire»; did you mean «expires»?"],
+  ["{ hash: sb-secret }", "[0].hash: a secret stands in the file"],
+  ["{ name: ci }", "[0].hash: "],
+  ["[]", "[0]: expected `sha256:` and 64 hex digits, or { hash, name, expires }"],
+])("refuses the keys %s", async (keys, says) => {
+  const { errors } = await load(`${minimal}teams: { a: { keys: [${keys}] } }\n`);
+  expect(errors.join("\n")).toContain(`teams.a.keys${says}`);
 });
 
 test("an open gateway listens on this machine alone", async () => {

@@ -157,7 +157,6 @@ function matchesSome(pattern: string, names: ReadonlySet<string>): boolean {
 }
 
 function checkTeams(file: unknown, names: Names, problems: Problem[]): void {
-  const owners = new Map<string, string>();
   for (const [name, team] of entriesOf(memberOf(file, "teams"))) {
     itemsOf(memberOf(team, "models")).forEach((model, index) => {
       const path = ["teams", name, "models", index];
@@ -171,14 +170,6 @@ function checkTeams(file: unknown, names: Names, problems: Problem[]): void {
       names,
       problems,
     );
-    itemsOf(memberOf(team, "keys")).forEach((key, index) => {
-      if (typeof key !== "string") return;
-      const owner = owners.get(key.toLowerCase());
-      const whose = owner === name ? "stands here twice" : `is a key of the team «${owner}» too`;
-      if (owner !== undefined)
-        problems.push({ path: ["teams", name, "keys", index], message: `this key's hash ${whose}` });
-      owners.set(key.toLowerCase(), name);
-    });
   }
 }
 

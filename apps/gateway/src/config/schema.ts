@@ -19,6 +19,7 @@ import {
   size,
 } from "./fields.ts";
 import { GuardSection } from "./guard-schema.ts";
+import { TeamKeyEntry } from "./key-schema.ts";
 import { LimitsSection, TeamLimits } from "./limit-schema.ts";
 import { StoreField } from "./store-schema.ts";
 import { BudgetSection, CostSection, UsageSection } from "./usage-schema.ts";
@@ -229,9 +230,9 @@ const RuleEntry = section({
 const TeamEntry = section(
   {
     keys: z
-      .array(text().meta({ pattern: String.raw`^(sha256:[0-9a-fA-F]{64}|\$\{.+\})$` }))
+      .array(TeamKeyEntry)
       .min(1, "expected at least one key hash (signalbox keys create makes one)")
-      .describe("SHA-256 hashes of the team's keys, as `sha256:` and 64 hex digits."),
+      .describe("SHA-256 hashes of the team's keys, as `sha256:` and 64 hex digits, or with a name and an end."),
     models: z.array(text()).optional().describe("Models that the team may use; all of them, and `auto`, unless given."),
     limits: TeamLimits.prefault({}).describe("What the team may use; without limit unless given."),
     data: oneOf(["local_only"]).optional().describe("Keeps its requests off backends that are `hosted`."),

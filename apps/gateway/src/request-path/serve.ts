@@ -255,6 +255,8 @@ function replyTokensOf({ features }: Decision): number {
 function loggedWords(told: GatewayError, error: unknown): string {
   if (told.code === "internal_error") return String((error as Error)?.stack ?? error);
   const failure = told.cause;
+  // Why a key is not taken any more is for the log alone.
+  if (told.code === "invalid_api_key" && failure instanceof Error) return failure.message;
   if (!(failure instanceof AttemptFailure) || failure.end.how !== "refused") return told.message;
   const { status, meaning } = failure.end.error;
   return `the backend answered with status ${status}, which means ${meaning}`;

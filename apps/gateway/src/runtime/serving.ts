@@ -19,7 +19,7 @@ import type { ReasoningMemory } from "../request-path/reasoning-memory.ts";
 import type { Capture } from "../signals/capture.ts";
 import type { Signals } from "../signals/signals.ts";
 import type { FailureThrottle } from "../teams/failure-throttle.ts";
-import { type Caller, createKeyIndex } from "../teams/keys.ts";
+import { type Caller, createKeyIndex, type KeyIndex } from "../teams/keys.ts";
 import type { LimitStore } from "../teams/limits.ts";
 import { createQuotaIndex, type QuotaIndex } from "../teams/quota.ts";
 import type { BudgetWatch } from "../usage/budget-watch.ts";
@@ -30,6 +30,7 @@ import type { Gate } from "./gate.ts";
 /** Everything a request needs, as one config has it. A reload makes a new one; requests finish on the one they began with. */
 export interface Serving {
   readonly config: Config;
+  readonly keys: KeyIndex;
   readonly backends: ReadonlyMap<string, BackendRuntime>;
   readonly limits: LimitStore;
   /** Undefined = nobody writes down what requests use. */
@@ -77,7 +78,7 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
     backends.set(backend.name, same ? before : createBackend(backend, parts));
   }
   const states = statesOf(config, backends);
-  const keys = createKeyIndex(config.teams);
+  const keys = createKeyIndex(config.teams, { previous: previous?.keys });
   const turns = new Map<string, number>();
   // An outage with many reloads must not have a new budget with each.
   const retryBudget = previous?.retryBudget ?? createRetryBudget({ now: parts.now });
@@ -85,6 +86,7 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
 
   return {
     config,
+    keys,
     backends,
     limits: parts.limits,
     ledger: parts.ledger,
@@ -153,7 +155,7 @@ function sameBackend(before: BackendRuntime, config: BackendRuntime["config"]): 
   return text(before.config) === text(config);
 }
 
-function identify(exchange: HttpExchange, keys: ReturnType<typeof createKeyIndex>, throttle: FailureThrottle): Caller {
+function identify(exchange: HttpExchange, keys: KeyIndex, throttle: FailureThrottle): Caller {
   const authorization = exchange.header("authorization");
   const twice = exchange.headerCount("authorization") > 1;
   const identity = keys.identify(twice ? ["", ""] : authorization, exchange.header("x-api-key"));
@@ -164,5 +166,6 @@ function identify(exchange: HttpExchange, keys: ReturnType<typeof createKeyIndex
       retryAfterMs: waitMs,
     });
   }
-  throw new GatewayError(identity.code, identity.message);
+  const { fault } = identity;
+  throw new GatewayError(identity.code, identity.message, fault === undefined ? {} : { cause: new Error(fault) });
 }

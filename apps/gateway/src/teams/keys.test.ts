@@ -1,8 +1,13 @@
-import { expect, test } from "vitest";
-import type { Team } from "../config/config.ts";
-import { createKey, createKeyIndex, hashKey } from "./keys.ts";
+import { describe, expect, test } from "vitest";
+import type { Team, TeamKey } from "../config/config.ts";
+import { createKey, createKeyIndex, createKnownKey, hashKey } from "./keys.ts";
 
-const team = (name: string, keys: string[]): Team => ({ name, keys, models: undefined, limits: {} });
+const keyOf = (hash: string, name?: string, expiresAt = Number.POSITIVE_INFINITY): TeamKey => {
+  return { hash: hash.toLowerCase(), id: name ?? hash.slice(7, 15).toLowerCase(), name, expiresAt };
+};
+const team = (name: string, keys: readonly (string | TeamKey)[]): Team => {
+  return { name, keys: keys.map((key) => (typeof key === "string" ? keyOf(key) : key)), models: undefined, limits: {} };
+};
 
 test("a new key has 256 random bits, and its hash finds it again", () => {
   const { key, hash } = createKey();
@@ -69,4 +74,67 @@ test("an open gateway takes any key, and none, but not two authorization headers
   });
   expect(open.identify(undefined)).toMatchObject({ ok: true, caller: { team: { name: "default" }, key: "" } });
   expect(open.identify(["Bearer a", "Bearer b"])).toMatchObject({ ok: false, code: "invalid_request" });
+});
+
+describe("a key with an end", () => {
+  const end = Date.UTC(2027, 0, 31);
+  const named = team("a", [keyOf(hashKey("key-a"), "ci", end)]);
+
+  test("is known by its name, and is like any wrong key from then on; the log alone hears why", () => {
+    let time = end - 1;
+    const index = createKeyIndex(new Map([["a", named]]), { wallClock: () => time });
+    expect(index.identify("Bearer key-a")).toMatchObject({ ok: true, caller: { key: "ci" } });
+    time = end;
+    const { fault, ...told } = index.identify("Bearer key-a") as Record<string, unknown>;
+    expect(told).toEqual(index.identify("Bearer key-b"));
+    expect(fault).toBe("the key ci of team a has expired");
+  });
+
+  test("tells when it was last taken, over reloads", () => {
+    let time = 5000;
+    const options = { wallClock: () => time };
+    const index = createKeyIndex(new Map([["a", named]]), options);
+    const hex = hashKey("key-a").slice(7);
+    expect(index.lastUsed(hex)).toBe(0);
+    index.identify("Bearer key-a");
+    time = 9000;
+    expect(createKeyIndex(new Map([["a", named]]), { ...options, previous: index }).lastUsed(hex)).toBe(5000);
+  });
+});
+
+describe("keys beside the file's", () => {
+  const hexOf = (key: string) => hashKey(key).slice(7);
+  const stored = (key: string, owner: string) =>
+    createKnownKey({ hex: hexOf(key), team: owner, id: key, validUntil: Number.POSITIVE_INFINITY, ending: "" });
+
+  test("come and go while a config is in force, and stand behind the file's", () => {
+    const more = new Map([[hexOf("key-a"), stored("key-a", "b")]]);
+    const teams = new Map([
+      ["a", team("a", [hashKey("key-a")])],
+      ["b", team("b", [])],
+    ] as const);
+    const index = createKeyIndex(teams, { more });
+    expect(index.identify("Bearer key-a")).toMatchObject({ ok: true, caller: { team: { name: "a" } } });
+    expect(index.identify("Bearer key-b").ok).toBe(false);
+    more.set(hexOf("key-b"), stored("key-b", "b"));
+    const first = index.identify("Bearer key-b");
+    expect(first).toMatchObject({ ok: true, caller: { team: { name: "b" }, key: "key-b" } });
+    expect(index.identify("Bearer key-b")).toBe(first);
+    more.delete(hexOf("key-b"));
+    expect(index.identify("Bearer key-b").ok).toBe(false);
+  });
+
+  test("get the team of the config in force, and none that it has not", () => {
+    const more = new Map([[hexOf("key-b"), stored("key-b", "b")]]);
+    const before = createKeyIndex(new Map([["b", team("b", [])]]), { more });
+    const old = before.identify("Bearer key-b");
+    const now = team("b", []);
+    const after = createKeyIndex(new Map([["b", now]]), { more }).identify("Bearer key-b");
+    expect(after.ok && after.caller.team).toBe(now);
+    expect(after).not.toBe(old);
+    expect(createKeyIndex(new Map([["a", team("a", [])]]), { more }).identify("Bearer key-b")).toMatchObject({
+      ok: false,
+      fault: "the key key-b of team b has a team that the policy has not",
+    });
+  });
 });

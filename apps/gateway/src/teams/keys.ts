@@ -35,14 +35,40 @@ type Identity =
       readonly ok: false;
       readonly code: ErrorCode & ("invalid_api_key" | "invalid_request");
       readonly message: string;
+      /** Why, for the log alone: who asks learns no more than that the key is not known. */
+      readonly fault?: string;
     };
 
 /** A header's values as they came: a list when the header came more than once. */
 type HeaderValue = string | readonly string[] | undefined;
 
+/** A key that is known, and until when it is valid. It stands for itself over reloads, with what was seen of it. */
+export interface KnownKey {
+  /** SHA-256 of the key. */
+  readonly hash: Buffer;
+  readonly team: string;
+  /** Its name, or the first 8 hex digits of its hash. */
+  readonly id: string;
+  /** Milliseconds since 1970; Infinity = for ever. */
+  readonly validUntil: number;
+  /** Why it is not valid from then on, in a word for the log. */
+  readonly ending: string;
+  /** When it was last taken, in milliseconds since 1970; 0 = not since this process started. */
+  usedAt: number;
+  /** What it gives, as long as the config in force is the one that it was found for. */
+  identity: (Identity & { readonly ok: true }) | undefined;
+}
+
+/** Keys beside those of the policy file, by the hex digits of their hash. They come and go while a config is in force. */
+export interface MoreKeys {
+  get(hex: string): KnownKey | undefined;
+}
+
 export interface KeyIndex {
   /** True when no key is checked. */
   readonly open: boolean;
+  /** When a key of the policy file was last taken, by the hex digits of its hash; 0 = never. */
+  lastUsed(hex: string): number;
   /**
    * The team and the key of a request, by `authorization: Bearer KEY` or `x-api-key: KEY`. In an open gateway everybody is the team
    * `default`. A few microseconds, the same for every key that is wrong.
@@ -61,21 +87,34 @@ export const openTeam: Team = Object.freeze({
 // A key is looked up by its hash, so that a comparison's time says nothing of a key; longer ones are not worth the hashing.
 const maxKeyLength = 1024;
 
+export interface KeyIndexOptions {
+  /** Asked for keys that the file does not have. */
+  readonly more?: MoreKeys | undefined;
+  /** The index of the config before, whose keys keep what was seen of them. */
+  readonly previous?: Pick<KeyIndex, "lastUsed"> | undefined;
+  /** Milliseconds since 1970. */
+  readonly wallClock?: () => number;
+}
+
 /** Finds teams by key. `teams` undefined = open. Build one for each config. */
-export function createKeyIndex(teams: ReadonlyMap<string, Team> | undefined): KeyIndex {
+export function createKeyIndex(
+  teams: ReadonlyMap<string, Team> | undefined,
+  { more, previous, wallClock = Date.now }: KeyIndexOptions = {},
+): KeyIndex {
   const everybody: Identity = Object.freeze({ ok: true, caller: Object.freeze({ team: openTeam, key: "" }) });
-  const byHash = new Map<string, { readonly hash: Buffer; readonly identity: Identity }>();
+  const byHash = new Map<string, KnownKey>();
   for (const team of teams?.values() ?? []) {
-    for (const key of team.keys) {
-      const hex = key.slice("sha256:".length).toLowerCase();
-      const identity: Identity = Object.freeze({ ok: true, caller: Object.freeze({ team, key: hex.slice(0, 8) }) });
-      byHash.set(hex, { hash: Buffer.from(hex, "hex"), identity });
+    for (const { hash: written, id, expiresAt } of team.keys) {
+      const hex = written.slice("sha256:".length);
+      const known = createKnownKey({ hex, team: team.name, id, validUntil: expiresAt, ending: "has expired" });
+      known.usedAt = previous?.lastUsed(hex) ?? 0;
+      byHash.set(hex, known);
     }
   }
-  const nobody = { hash: Buffer.alloc(32), identity: wrongKey };
 
   return {
     open: teams === undefined,
+    lastUsed: (hex) => byHash.get(hex)?.usedAt ?? 0,
     identify(authorization, apiKey) {
       if (isRepeated(authorization)) return twoAuthorizations;
       if (isRepeated(apiKey)) return twoApiKeys;
@@ -87,9 +126,35 @@ export function createKeyIndex(teams: ReadonlyMap<string, Team> | undefined): Ke
       if (!key) return authorization === undefined ? noKey : noBearer;
       if (key.length > maxKeyLength) return wrongKey;
       const hex = hash("sha256", key, "hex");
-      const found = byHash.get(hex) ?? nobody;
-      return timingSafeEqual(found.hash, Buffer.from(hex, "hex")) ? found.identity : wrongKey;
+      const found = byHash.get(hex) ?? more?.get(hex) ?? nobody;
+      if (!timingSafeEqual(found.hash, Buffer.from(hex, "hex"))) return wrongKey;
+      const now = wallClock();
+      if (now >= found.validUntil) return endedKey(found, found.ending);
+      const team = teams.get(found.team);
+      if (team === undefined) return endedKey(found, "has a team that the policy has not");
+      found.usedAt = now;
+      if (found.identity?.caller.team !== team) found.identity = { ok: true, caller: { team, key: found.id } };
+      return found.identity;
     },
+  };
+}
+
+/** A key that was not used yet; `hex` = its hash. */
+export function createKnownKey({
+  hex,
+  ...known
+}: Pick<KnownKey, "team" | "id" | "validUntil" | "ending"> & { readonly hex: string }): KnownKey {
+  return { hash: Buffer.from(hex, "hex"), ...known, usedAt: 0, identity: undefined };
+}
+
+const nobody = createKnownKey({ hex: "00".repeat(32), team: "", id: "", validUntil: 0, ending: "" });
+
+function endedKey({ team, id }: KnownKey, ending: string): Identity {
+  return {
+    ok: false,
+    code: "invalid_api_key",
+    message: wrongKeyMessage,
+    fault: `the key ${id} of team ${team} ${ending}`,
   };
 }
 
@@ -97,7 +162,8 @@ const refusal = (code: "invalid_api_key" | "invalid_request", message: string): 
   Object.freeze({ ok: false, code, message });
 const noKey = refusal("invalid_api_key", "no API key: send it as `authorization: Bearer KEY`");
 const noBearer = refusal("invalid_api_key", "no API key in the authorization header: send it as `Bearer KEY`");
-const wrongKey = refusal("invalid_api_key", "this API key is not known here");
+const wrongKeyMessage = "this API key is not known here";
+const wrongKey = refusal("invalid_api_key", wrongKeyMessage);
 const differentKeys = refusal("invalid_api_key", "authorization and x-api-key hold different keys: send one of them");
 const twoAuthorizations = refusal("invalid_request", "the authorization header came more than once");
 const twoApiKeys = refusal("invalid_request", "the x-api-key header came more than once");

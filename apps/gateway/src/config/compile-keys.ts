@@ -1,6 +1,8 @@
 import { hash } from "node:crypto";
 import type { FileTexts } from "./compile.ts";
-import type { AdminToken } from "./config.ts";
+import type { AdminToken, TeamKey } from "./config.ts";
+import { keyDigits } from "./key-id.ts";
+import type { TeamKeyEntry } from "./key-schema.ts";
 import type { ConfigFile } from "./schema.ts";
 
 /** The name of `server.admin_token_file`'s token. */
@@ -14,4 +16,15 @@ export function compileAdminTokens({ server }: ConfigFile, { files }: Pick<FileT
   });
   const { admin_token_file: file } = server;
   return file === undefined ? listed : [...listed, { name: adminName, role: "admin", hash: hashOf(file) }];
+}
+
+/** A team's key. */
+export function compileKey(entry: TeamKeyEntry): TeamKey {
+  const {
+    hash: written,
+    name,
+    expires = Number.POSITIVE_INFINITY,
+  } = typeof entry === "string" ? { hash: entry } : entry;
+  const lower = written.toLowerCase();
+  return Object.freeze({ hash: lower, id: name ?? keyDigits(lower), name, expiresAt: expires });
 }
