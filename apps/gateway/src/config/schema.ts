@@ -2,6 +2,7 @@ import { backendKindNames } from "@signalbox/backends";
 import { type ErrorCode, reasoningPlaces } from "@signalbox/protocol";
 import { defaultThresholds, strategyNames } from "@signalbox/router";
 import { z } from "zod";
+import { redactionNames } from "../privacy/redaction.ts";
 import { AdminTokens } from "./admin-schema.ts";
 import { Condition } from "./condition-schema.ts";
 import type { CaptureOutcome } from "./config.ts";
@@ -21,6 +22,7 @@ import {
 import { GuardSection } from "./guard-schema.ts";
 import { TeamKeyEntry } from "./key-schema.ts";
 import { LimitsSection, TeamLimits } from "./limit-schema.ts";
+import { Redact } from "./redact-schema.ts";
 import { StoreField } from "./store-schema.ts";
 import { BudgetSection, CostSection, UsageSection } from "./usage-schema.ts";
 
@@ -84,6 +86,9 @@ const Server = section({
     .describe("How long new requests are still taken after SIGTERM, while readiness is off."),
   drain: durationOrZero().prefault("30s").describe("How long replies under way may finish after SIGTERM."),
   log: oneOf(["json", "pretty", "silent"]).default("json").describe("Form of the log: one line a request."),
+  redact: Redact.default([...redactionNames]).describe(
+    "What is taken out of prompts and answers of teams with `log: full`.",
+  ),
   capture: Capture.optional().describe("Keeps replies with tool calls that failed, without what they say."),
 });
 
@@ -235,6 +240,9 @@ const TeamEntry = section(
       .describe("SHA-256 hashes of the team's keys, as `sha256:` and 64 hex digits, or with a name and an end."),
     models: z.array(text()).optional().describe("Models that the team may use; all of them, and `auto`, unless given."),
     limits: TeamLimits.prefault({}).describe("What the team may use; without limit unless given."),
+    log: oneOf(["none", "metadata", "full"])
+      .default("metadata")
+      .describe("What is written down of its requests: nothing, a line without their words, or prompt and answer too."),
     data: oneOf(["local_only"]).optional().describe("Keeps its requests off backends that are `hosted`."),
     budget: BudgetSection.prefault({}).describe(
       "What it may use in a day, a week or a month; without limit unless given.",

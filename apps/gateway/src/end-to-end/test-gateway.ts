@@ -65,7 +65,7 @@ export async function startTestGateway<Name extends string>(
   const env = options.env ?? {};
   const log = createRequestLog({
     form: "json",
-    writer: { write: (line) => void writeSync(fd, line), flush: async () => {}, dropped: 0 },
+    writer: { write: (line) => void writeSync(fd, line), flush: async () => {}, dropped: 0, isBehind: false },
   });
   const gateway = await readPolicy(options.yaml(urls), env)
     .then((config) => startGateway({ config, log }))

@@ -233,7 +233,7 @@ export class Attempts implements AttemptEffects<OpenReply> {
     const request = this.#request;
     const source = { id: this.#story.id, backend, model: model.name, dialect, reasoningFirst };
     const takers: ((raw: RawChoice) => void)[] = [];
-    if (capture !== undefined)
+    if (capture !== undefined && this.#story.log !== "none")
       takers.push((raw) => capture.take(raw, { ...source, tools: () => readTools(request.body.tools) }));
     if (model.rememberReasoningMs !== undefined)
       takers.push((raw) => serving.reasoning.keep(raw, this.#story.team, model));

@@ -2,6 +2,7 @@ import { type Endpoint, GatewayError, type Outcome } from "@signalbox/protocol";
 import { AllAttemptsFailed, AttemptFailure, type Decision, decide, type Opened } from "@signalbox/router";
 import type { HeaderList, HttpExchange } from "../http/exchange.ts";
 import { requestIdOf } from "../http/request-id.ts";
+import { Transcript } from "../privacy/transcript.ts";
 import type { Serving } from "../runtime/serving.ts";
 import { pushLimitHeaders } from "../teams/limit-headers.ts";
 import type { Admission, LimitState, Reservation } from "../teams/limits.ts";
@@ -62,6 +63,7 @@ class Way {
     const caller = this.#serving.identify(this.#exchange);
     story.team = caller.team.name;
     story.key = caller.key;
+    story.log = config.privacy.logOf(story.team);
     this.#exchange.onClientGone(() => {
       this.#cancellation.cancel(new GatewayError("client_closed_request", "the client closed the connection"));
     });
@@ -74,6 +76,7 @@ class Way {
     });
     story.asked = request.model;
     story.stream = request.stream;
+    if (story.log === "full") story.transcript = new Transcript(request, config.privacy.redaction);
     const decision = this.#decide(request, caller.team.models);
     const replyTokens = replyTokensOf(decision);
     const admission = this.#serving.limits.reserve({
@@ -141,7 +144,8 @@ class Way {
     story.status = 200;
     story.firstTokenAt = reply.firstTokenAt;
     if (mayRecover(model, request)) this.#recovery = this.#recoveryOf(request, opened);
-    const events = this.#recovery?.events() ?? reply.events;
+    const answered = this.#recovery?.events() ?? reply.events;
+    const events = story.transcript?.watch(answered) ?? answered;
     const headers = this.#headers(opened);
     if (request.stream) {
       startStream(this.#exchange, headers);

@@ -1,6 +1,8 @@
 import type { CallOutcome } from "@signalbox/adapter";
 import type { Endpoint, ErrorCode, FailureCause, Outcome, Usage } from "@signalbox/protocol";
 import type { AttemptRecord } from "@signalbox/router";
+import type { TeamLog } from "../config/compile-privacy.ts";
+import type { Transcript } from "../privacy/transcript.ts";
 import type { RecoveryNote } from "./recovery/recovery-plan.ts";
 
 /** Tool calls with the same fate. */
@@ -33,7 +35,7 @@ interface ViolationCount {
 
 /**
  * What happened to one request, filled in on its way and read once at its end by metrics, log and limits. Holds names,
- * numbers and reasons; never a prompt, an answer or a key.
+ * numbers and reasons; never a key, and a prompt and an answer only in the transcript of teams that want one.
  */
 export interface Story {
   readonly id: string;
@@ -43,6 +45,10 @@ export interface Story {
   team: string;
   /** The id of the key that was shown; empty where none was asked for. */
   key: string;
+  /** What may be written down of it. */
+  log: TeamLog;
+  /** What was said, of a team with `log: full`. */
+  transcript: Transcript | undefined;
   /** As the client wrote it. */
   asked: string;
   /** The model of the config that was chosen first; empty before the decision. */
@@ -90,6 +96,8 @@ export function createStory(id: string, endpoint: Endpoint): Story {
     started: performance.now(),
     team: "",
     key: "",
+    log: "metadata",
+    transcript: undefined,
     asked: "",
     chosen: "",
     model: "",

@@ -91,6 +91,7 @@ export async function startGateway({
     now,
   };
   let serving = createServing(config, parts);
+  warnOfTexts(config, undefined, log);
   let state: "starting" | "ready" | "draining" = "starting";
   const notReady = (): string | undefined => (state === "ready" ? undefined : state);
 
@@ -174,6 +175,7 @@ export async function startGateway({
       const kept = new Set(serving.backends.values());
       for (const backend of before.backends.values()) if (!kept.has(backend)) void backend.close().catch(() => {});
       log.info("config reloaded", { hash: shortHash(next) });
+      warnOfTexts(next, before.config, log);
     },
     reloadFailed(messages) {
       signals.reload(false);
@@ -197,6 +199,13 @@ const shortHash = ({ hash }: Config): string => hash.slice(0, 12);
 function own(action: string): AuditEntry {
   const role = "none";
   return { actor: "process", role, address: null, action, target: null, before: null, after: null, result: "ok" };
+}
+
+/** Says of which teams prompts and answers are written down from now on. */
+function warnOfTexts({ privacy, server }: Config, before: Config | undefined, log: RequestLog): void {
+  const teams = privacy.fullTeams.filter((team) => before?.privacy.logOf(team) !== "full");
+  if (teams.length === 0 || server.log === "silent") return;
+  log.warn("prompts and answers of these teams are logged", { teams });
 }
 
 /** The file is in force again: what was set by hand since the last one is over. */

@@ -14,6 +14,8 @@ export interface LineWriter {
   write(line: string): void;
   /** Lines that nobody took: the reader was too slow or gone, or the disk was full. */
   readonly dropped: number;
+  /** Half of what may wait is taken. */
+  readonly isBehind: boolean;
   /** Resolves when all that was written until now is out, or after a second, when the rest is given up: for the end of a process. */
   flush(): Promise<void>;
 }
@@ -50,6 +52,10 @@ class BatchingWriter implements LineWriter {
     this.#sink = sink;
     this.#flushMs = flushMs;
     this.#maxWaiting = maxWaiting;
+  }
+
+  get isBehind(): boolean {
+    return this.#waiting.length * 2 > this.#maxWaiting;
   }
 
   write(line: string): void {

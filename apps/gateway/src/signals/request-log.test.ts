@@ -4,7 +4,7 @@ import { createRequestLog } from "./request-log.ts";
 
 function lineOf(change: (story: Story) => void): { line: string; facts: Record<string, unknown> } {
   const lines: string[] = [];
-  const writer = { write: (line: string) => lines.push(line), flush: async () => {}, dropped: 0 };
+  const writer = { write: (line: string) => lines.push(line), flush: async () => {}, dropped: 0, isBehind: false };
   const story = createStory("id-1", "chat_completions");
   change(story);
   createRequestLog({ form: "json", writer }).request(story);

@@ -1,10 +1,12 @@
 import { pino } from "pino";
+import type { Transcript } from "../privacy/transcript.ts";
 import type { CallCount, Story } from "../request-path/story.ts";
 import { tokensOf } from "../request-path/story.ts";
+import { LateWork } from "./late-work.ts";
 import { createLineWriter, type LineWriter } from "./line-writer.ts";
 import { prettyLine } from "./pretty-line.ts";
 
-/** One line per request, and lines about the gateway itself. Never prompt text, answers or keys. */
+/** One line per request, and lines about the gateway itself. Never keys; prompts and answers only of a story with a transcript. */
 export interface RequestLog {
   request(story: Story): void;
   info(event: string, facts?: Record<string, unknown>): void;
@@ -34,11 +36,19 @@ export interface LogOptions {
 /** A log that writes in batches and drops nothing at exit; a reader that is slow never holds up a request. */
 export function createRequestLog({ form, writer = createLineWriter({ fd: 1 }) }: LogOptions): RequestLog {
   if (form === "silent") return silent;
-  const flush = (): Promise<void> => writer.flush();
+  const late = new LateWork();
+  const flush = (): Promise<void> => {
+    late.finish();
+    return writer.flush();
+  };
   if (form === "pretty") {
     const line = (text: string): void => writer.write(`${text}\n`);
+    const full = (story: Story, transcript: Transcript): void => {
+      const start = prettyLine(story);
+      withTexts(late, writer, transcript, (texts) => line(harmless(`${start} · ${JSON.stringify(texts)}`)));
+    };
     return {
-      request: (story) => line(prettyLine(story)),
+      request: (story) => (story.transcript === undefined ? line(prettyLine(story)) : full(story, story.transcript)),
       info: (event, facts) => line(`  ${event}${facts ? ` ${JSON.stringify(facts)}` : ""}`),
       warn: (event, facts) => line(`! ${event}${facts ? ` ${JSON.stringify(facts)}` : ""}`),
       get dropped() {
@@ -50,9 +60,14 @@ export function createRequestLog({ form, writer = createLineWriter({ fd: 1 }) }:
   const writeLine = (line: string): void => writer.write(harmless(line));
   const options = { base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: "event" };
   const logger = pino(options, { write: writeLine });
+  const full = (story: Story, transcript: Transcript): void => {
+    const facts = requestFacts(story);
+    withTexts(late, writer, transcript, (texts) => writeLine(`${JSON.stringify({ ...facts, ...texts })}\n`));
+  };
   return {
     // A line of a known shape needs no logger to walk it: the same form, written at once.
-    request: (story) => writeLine(requestLine(story)),
+    request: (story) =>
+      story.transcript === undefined ? writeLine(requestLine(story)) : full(story, story.transcript),
     info: (event, more) => logger.info(more ?? {}, event),
     warn: (event, more) => logger.warn(more ?? {}, event),
     get dropped() {
@@ -60,6 +75,17 @@ export function createRequestLog({ form, writer = createLineWriter({ fd: 1 }) }:
     },
     flush,
   };
+}
+
+/** Hands on what was said as soon as there is time to read it through, or why it is not written down. */
+function withTexts(late: LateWork, writer: LineWriter, transcript: Transcript, write: (texts: object) => void): void {
+  const leftOut = (why: string): void => write({ prompt: `[${why}]`, answer: `[${why}]` });
+  const taken = late.add(() => {
+    // Other lines come first where the reader is slow.
+    if (writer.isBehind) leftOut("left out: the reader of the log is behind");
+    else write(transcript.facts());
+  });
+  if (!taken) leftOut("left out: too many at once");
 }
 
 /** JSON leaves these as they are: some readers end a line at two of them, and terminals obey the others. */

@@ -54,7 +54,7 @@ export function createSignals(log: RequestLog): Signals {
     settle(story) {
       inFlight--;
       measure(story);
-      log.request(story);
+      if (story.log !== "none") log.request(story);
     },
     shed(why, endpoint) {
       metrics.counter("signalbox_shed_requests_total", { reason: why }).value++;
