@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -98,39 +98,57 @@ http {
 const gatewayScript = join(import.meta.dirname, "../apps/gateway/src/main.ts");
 
 /** The gateway with keys, limits, routing, breaker, metrics and the log line, as a team would use it. */
-export const signalbox: Contender = {
-  name: "signalbox",
-  title: "Signalbox, everything on",
-  ...(existsSync(gatewayScript) ? {} : { whyNot: "apps/gateway/src/main.ts does not exist" }),
-  async start(upstreamPort, folder) {
-    const [port, admin] = [await freePort(), await freePort()];
-    const config = join(folder, "signalbox.yaml");
-    writeFileSync(config, signalboxConfig(port, admin, upstreamPort));
-    const logFile = join(folder, "signalbox.log");
-    const log = openSync(logFile, "a");
-    const child = start(
-      "measured",
-      [process.execPath, gatewayScript, "serve", "--config", config],
-      ["ignore", log, log],
-    );
-    closeSync(log);
-    await waitFor("signalbox", child, () => answersOk(`http://127.0.0.1:${admin}/readyz`));
-    return {
-      pid: child.pid!,
-      port,
-      stop: () => stop(child),
-      verify: (requests) => verifySignals(requests, logFile, `http://127.0.0.1:${admin}/metrics`),
-    };
-  },
+export const signalbox: Contender = gatewayOn("memory", async () => "memory");
+
+/** The same with its limits counted in a Redis of its own, which has its place with load and upstream. */
+export const signalboxOnRedis: Contender = {
+  ...gatewayOn("Redis", startRedis),
+  ...(commandExists("redis-server")
+    ? {}
+    : { whyNot: "no redis-server on PATH (Debian: apt-get install redis-server)" }),
 };
 
-function signalboxConfig(port: number, admin: number, upstreamPort: number): string {
+async function startRedis(): Promise<string> {
+  const port = await freePort();
+  const command = ["redis-server", "--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+  const child = start("others", command, ["ignore", "ignore", "inherit"]);
+  await waitFor("redis-server", child, () => accepts(port));
+  return `redis://127.0.0.1:${port}`;
+}
+
+/** `store` gives what the config says of its store. */
+function gatewayOn(name: string, store: () => Promise<string>): Contender {
+  return {
+    name: "signalbox",
+    title: `Signalbox, everything on, limits in ${name}`,
+    start: async (upstreamPort, folder) => startGateway(upstreamPort, folder, await store()),
+  };
+}
+
+async function startGateway(upstreamPort: number, folder: string, store: string): Promise<RunningContender> {
+  const [port, admin] = [await freePort(), await freePort()];
+  const config = join(folder, "signalbox.yaml");
+  writeFileSync(config, signalboxConfig(port, admin, upstreamPort, store));
+  const logFile = join(folder, "signalbox.log");
+  const log = openSync(logFile, "a");
+  const child = start("measured", [process.execPath, gatewayScript, "serve", "--config", config], ["ignore", log, log]);
+  closeSync(log);
+  await waitFor("signalbox", child, () => answersOk(`http://127.0.0.1:${admin}/readyz`));
+  return {
+    pid: child.pid!,
+    port,
+    stop: () => stop(child),
+    verify: (requests) => verifySignals(requests, logFile, `http://127.0.0.1:${admin}/metrics`),
+  };
+}
+
+function signalboxConfig(port: number, admin: number, upstreamPort: number, store: string): string {
   const [small, large] = servedModels;
   const hash = createHash("sha256").update(teamKey).digest("hex");
   return `
 version: 1
 server: { listen: "127.0.0.1:${port}", admin: "127.0.0.1:${admin}", log: json }
-store: memory
+store: ${store}
 backends:
   engine: { kind: vllm, url: "http://127.0.0.1:${upstreamPort}", max_concurrent: 10000 }
 models:

@@ -22,12 +22,15 @@ export interface Options {
   readonly glued: boolean;
   readonly awake: boolean;
   readonly rounds: number;
+  /** Where limits are counted. */
+  readonly store: "memory" | "redis";
 }
 
 const usage = `
   --quick        a short version: fewer rounds, less exact
   --rounds N     rounds instead of 5 (3 with --quick)
   --glued        streams: measure events that come four at a time, too
+  --store redis  requests: count limits in a Redis instead of in the process
   --awake        requests: load and upstream never sleep, so that no contender pays for waking them up
   --json FILE    write the figures to a file
   --gate         exit with 1 where a limit is not kept`;
@@ -43,13 +46,17 @@ export function readOptions(): Options {
         glued: { type: "boolean", default: false },
         awake: { type: "boolean", default: false },
         rounds: { type: "string" },
+        store: { type: "string", default: "memory" },
       },
       // `pnpm bench:overhead -- --quick` hands the dashes on.
       args: process.argv.slice(2).filter((argument) => argument !== "--"),
     });
     const rounds = Number(values.rounds ?? (values.quick ? 3 : 5));
     if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds is a whole number of at least 1");
+    const { store } = values;
+    if (store !== "memory" && store !== "redis") throw new Error("--store is memory or redis");
     return {
+      store,
       json: values.json,
       quick: values.quick,
       gate: values.gate,

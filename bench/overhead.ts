@@ -1,12 +1,15 @@
-import { bareProxy, type Contender, nginx, signalbox, teamKey } from "./contenders.ts";
+import { bareProxy, type Contender, nginx, signalbox, signalboxOnRedis, teamKey } from "./contenders.ts";
 import { cpuOf, printFigures, readOptions, runBench, startContenders, writeJson } from "./harness.ts";
 import { interleave, median, ratioOf, verdict } from "./rounds.ts";
 
-const limits = { ratio: 1.6 };
+/** By where the limits are counted: Redis has to be asked and told, which bare proxies have not. */
+const ratios = { memory: 1.6, redis: 2 } as const;
 const connections = 32;
-const contenders: readonly Contender[] = [bareProxy, nginx, signalbox];
 
 const options = readOptions();
+const limit = ratios[options.store];
+const gateway = options.store === "redis" ? signalboxOnRedis : signalbox;
+const contenders: readonly Contender[] = [bareProxy, nginx, gateway];
 const requestsPerRound = options.quick ? 20_000 : 40_000;
 
 await runBench(
@@ -27,16 +30,17 @@ await runBench(
 
     printFigures("CPU us per request", contenders, figures);
     const ratio = ratioOf(figures.signalbox, figures.bare);
-    console.log(verdict("ratio", ratio, limits.ratio));
+    console.log(verdict("ratio", ratio, limit));
     writeJson(options.json, {
       ratio,
+      store: options.store,
       bare_us: median(figures.bare),
       signalbox_us: median(figures.signalbox),
       nginx_us: running.has("nginx") ? median(figures.nginx) : null,
       rounds: figures,
     });
     for (const contender of running.values()) await contender.stop();
-    if (options.gate && ratio > limits.ratio) process.exitCode = 1;
+    if (options.gate && ratio > limit) process.exitCode = 1;
   },
   { awake: options.awake },
 );

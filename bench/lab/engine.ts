@@ -248,15 +248,12 @@ function write(
   let from = 0;
   const next = (): void => {
     if (socket.destroyed) return;
-    if (from >= bytes.length) {
-      then();
-      return;
-    }
     const piece = bytes.subarray(from, from + pieceBytes);
     from += piece.length;
     socket.write(chunked ? chunkOf(piece) : piece, (error) => {
       if (error) return;
-      if (paceMs > 0) setTimeout(next, paceMs);
+      if (from >= bytes.length) then();
+      else if (paceMs > 0) setTimeout(next, paceMs);
       else setImmediate(next);
     });
   };

@@ -1,7 +1,7 @@
 import { judge } from "../lab/judge.ts";
 import { type Heard, Lane, play } from "../lab/lane.ts";
 import { type Plan, planOf } from "../lab/plan.ts";
-import { chatBody, keyOf, reservedFor, rulesOf, type TrafficTeam, usedBy, type Wish } from "./teams.ts";
+import { chatBody, keyOf, type ModelName, reservedFor, rulesOf, type TrafficTeam, usedBy, type Wish } from "./teams.ts";
 import type { Ask } from "./trace.ts";
 
 /** A connection that was idle for longer may be one that the gateway is just closing. */
@@ -22,7 +22,7 @@ export interface Asked extends Ask {
 export interface Question {
   readonly team: TrafficTeam;
   readonly key: number;
-  readonly model: string;
+  readonly model: ModelName;
   readonly wish: Wish;
 }
 
@@ -129,7 +129,8 @@ function recordOf(
     replica,
     sentAt,
     decidedBy: visit?.at ?? heardAt,
-    endedAt: admitted ? Math.min(visit.endedAt ?? heardAt, heard.leftAt ?? heardAt) : heardAt,
+    endedAt: Math.min(visit?.endedAt ?? heardAt, heardAt),
+    overBy: heardAt,
     admitted,
     unseen: left && !admitted,
     reserved: reservedFor(wish),
@@ -155,13 +156,13 @@ function failureOf(plan: Plan, heard: Heard): string | undefined {
 /** What was refused would have been under way for as long as its team's requests are on average. */
 function withExpectedEnds(asked: readonly Asked[]): readonly Asked[] {
   const held = new Map<string, { sum: number; count: number }>();
-  for (const { team, admitted, decidedBy, endedAt } of asked) {
+  for (const { team, admitted, decidedBy, overBy } of asked) {
     if (!admitted) continue;
     const { sum, count } = held.get(team) ?? { sum: 0, count: 0 };
-    held.set(team, { sum: sum + endedAt - decidedBy, count: count + 1 });
+    held.set(team, { sum: sum + overBy - decidedBy, count: count + 1 });
   }
   return asked.map((one) => {
     const { sum, count } = held.get(one.team) ?? { sum: 0, count: 1 };
-    return one.admitted ? one : { ...one, endedAt: one.decidedBy + sum / count };
+    return one.admitted ? one : { ...one, overBy: one.decidedBy + sum / count };
   });
 }

@@ -43,7 +43,7 @@ export interface Figures {
   readonly missed: readonly string[];
 }
 
-const exactTeams = new Set(trafficTeams.filter(({ exact }) => exact).map(({ name }) => name));
+const roughTeams = new Set(trafficTeams.filter(({ exact }) => !exact).map(({ name }) => name));
 
 /** Judges a run by what clients and engines have seen of it. */
 export function figuresOf({ asked, returns, outage, beganAt, endedAt }: Seen): Figures {
@@ -53,7 +53,7 @@ export function figuresOf({ asked, returns, outage, beganAt, endedAt }: Seen): F
   const most = (of: (one: Fullest) => boolean): number =>
     Math.max(0, ...fullest.filter(of).map(({ overPct }) => overPct));
   const tokens = (exact: boolean) => (one: Fullest) =>
-    one.rule.meter === "tokens" && exactTeams.has(one.rule.team) === exact;
+    one.rule.meter === "tokens" && roughTeams.has(one.rule.owner) !== exact;
   const under = underAdmission(healthy);
   const cost = outage && outageCost(asked, outage, loneTeam);
   const cameBack = returns.filter(({ cameBackAt }) => cameBackAt < lostAt);

@@ -13,7 +13,7 @@ type Limiter = (ask: Made, at: number, heldMs: number) => boolean;
 
 const rule = (limit: number, windowMs: number, meter: Rule["meter"] = "requests"): Rule => ({
   id: `a, ${meter}`,
-  team: "a",
+  owner: "a",
   meter,
   limit,
   windowMs,
@@ -48,7 +48,7 @@ function traceOf(limiter: Limiter, load: Load): Ask[] {
   return due.map(({ sentAt, decidedAt, decidedBy, heldMs, ...tokens }) => {
     const made = { team: "a", rules, used: tokens.used, reserved: reserved === used ? tokens.used : reserved };
     const admitted = limiter(made, decidedAt, heldMs);
-    return { ...made, sentAt, decidedBy, endedAt: decidedAt + heldMs, admitted };
+    return { ...made, sentAt, decidedBy, endedAt: decidedAt + heldMs, overBy: decidedBy + heldMs, admitted };
   });
 }
 

@@ -31,8 +31,8 @@ export interface TrafficTeam {
   readonly perModel?: LimitSet;
   /** How the requests are shared out over its keys. */
   readonly keys: readonly number[];
-  /** Of its requests so many ask for `large`, the others for `small`. */
-  readonly large: number;
+  /** Models and how its requests are shared out over them. */
+  readonly asks: Readonly<Partial<Record<keyof typeof modelLimits, number>>>;
   readonly perSecond: number;
   /** How its clients are spread over the replicas, in parts of all; a single replica has them all. */
   readonly spread: readonly number[];
@@ -45,6 +45,12 @@ export interface TrafficTeam {
   wish(random: () => number): Wish;
 }
 
+/** Limits of all teams together. */
+const modelLimits = {
+  large: undefined,
+  small: undefined,
+  scarce: { requests: [50, "s"], tokens: [5000, "s"] },
+} as const satisfies Record<string, LimitSet | undefined>;
 const windows = { s: 1000, min: 60_000 } as const;
 /** With so many words a prompt is estimated at what the engines say that it has. */
 export const EXACT_WORDS = 70;
@@ -83,7 +89,7 @@ function slowly(random: () => number): Wish {
 const even: readonly number[] = [0.25, 0.25, 0.25, 0.25];
 const uneven: readonly number[] = [0.7, 0.1, 0.1, 0.1];
 const alone: readonly number[] = [0, 1, 0, 0];
-const plain = { keys: [1], large: 0.5, exact: true, wish: () => brief } as const;
+const plain = { keys: [1], asks: { large: 1, small: 1 }, exact: true, wish: () => brief } as const;
 
 /** All its clients ask one replica: what that grants while replicas do not share tells them from one another. */
 export const loneTeam = "lone";
@@ -126,6 +132,28 @@ export const trafficTeams: readonly TrafficTeam[] = [
     spread: uneven,
     wish: slowly,
   },
+  // One key wants more than its share, and both together more than the team has.
+  {
+    ...plain,
+    name: "keys",
+    limits: { requests: [40, "s"] },
+    perKey: { requests: [30, "s"], tokens: [2500, "s"] },
+    keys: [0.8, 0.2],
+    perSecond: 60,
+    spread: uneven,
+  },
+  {
+    ...plain,
+    name: "models",
+    limits: { requests: [40, "s"] },
+    perModel: { requests: [15, "s"], concurrent: 4 },
+    asks: { large: 0.6, small: 0.4 },
+    perSecond: 50,
+    spread: even,
+    wish: slowly,
+  },
+  { ...plain, name: "scarce-one", limits: { requests: [45, "s"] }, asks: { scarce: 1 }, perSecond: 40, spread: uneven },
+  { ...plain, name: "scarce-two", limits: { tokens: [3000, "s"] }, asks: { scarce: 1 }, perSecond: 30, spread: alone },
   { ...plain, name: "polite", limits: { requests: [12, "s"] }, perSecond: 30, spread: even, polite: true },
   {
     ...plain,
@@ -153,7 +181,10 @@ function limitText({ requests, tokens, concurrent }: LimitSet): Record<string, u
 export function limitsPolicy(urls: readonly string[], store: string): Readonly<Record<string, unknown>> {
   const backends = urls.map((url, index) => [`engine-${index}`, { kind: "vllm", url, max_concurrent: 5000 }]);
   const on = urls.map((_, index) => ({ backend: `engine-${index}`, model: "lab" }));
-  const model = { on, context: "128k", tools: true, strategy: "round_robin" };
+  const models = Object.entries(modelLimits).map(([name, limits]) => [
+    name,
+    { on, context: "128k", tools: true, strategy: "round_robin", ...(limits && { limits: limitText(limits) }) },
+  ]);
   const teams = trafficTeams.map(({ name, keys, limits, perKey, perModel }) => [
     name,
     {
@@ -168,7 +199,7 @@ export function limitsPolicy(urls: readonly string[], store: string): Readonly<R
   return {
     store,
     backends: Object.fromEntries(backends),
-    models: { large: model, small: model },
+    models: Object.fromEntries(models),
     teams: Object.fromEntries(teams),
     defaults: { timeouts: { first_token: "10s", idle: "10s", total: "30s" } },
   };
@@ -176,7 +207,7 @@ export function limitsPolicy(urls: readonly string[], store: string): Readonly<R
 
 const known = new Map<string, Rule>();
 
-function rulesIn(team: string, subject: string, set: LimitSet | undefined): Rule[] {
+function rulesIn(owner: string, subject: string, set: LimitSet | undefined): Rule[] {
   if (set === undefined) return [];
   const listed: Pick<Rule, "meter" | "limit" | "windowMs">[] = [];
   if (set.requests) listed.push({ meter: "requests", limit: set.requests[0], windowMs: windows[set.requests[1]] });
@@ -184,23 +215,31 @@ function rulesIn(team: string, subject: string, set: LimitSet | undefined): Rule
   if (set.concurrent) listed.push({ meter: "concurrent", limit: set.concurrent, windowMs: 0 });
   return listed.map((one) => {
     const id = `${subject}, ${one.meter}`;
-    const rule = known.get(id) ?? { id, team, ...one };
+    const rule = known.get(id) ?? { id, owner, ...one };
     known.set(id, rule);
     return rule;
   });
 }
 
 /** What a request of this team counts against. */
-export function rulesOf({ name, limits, perKey, perModel }: TrafficTeam, key: number, model: string): readonly Rule[] {
+export function rulesOf(
+  { name, limits, perKey, perModel }: TrafficTeam,
+  key: number,
+  model: ModelName,
+): readonly Rule[] {
   return [
     ...rulesIn(name, name, limits),
     ...rulesIn(name, `${name}, key ${key}`, perKey),
     ...(model === "large" ? rulesIn(name, `${name} on large`, perModel) : []),
+    ...rulesIn(model, `model ${model}`, modelLimits[model]),
   ];
 }
 
 const promptOf = (number: number, words: number): string =>
   `request #${String(number).padStart(8, "0")}${" signal".repeat(words)}`;
+
+/** A model of the policy. */
+export type ModelName = keyof typeof modelLimits;
 
 /** The body of a request; engines find its plan by the number. */
 export function chatBody(number: number, model: string, { stream, maxTokens, words }: Wish): string {

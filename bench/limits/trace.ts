@@ -2,7 +2,8 @@
 export interface Rule {
   /** `far|requests|1s`, `keyed key 2|requests|1s`. */
   readonly id: string;
-  readonly team: string;
+  /** Whose it is: a team's or a model's. */
+  readonly owner: string;
   readonly meter: "requests" | "tokens" | "concurrent";
   readonly limit: number;
   /** 0 for `concurrent`. */
@@ -18,8 +19,10 @@ export interface Ask {
   readonly sentAt: number;
   /** The decision was made before this: an engine had the request, or the client had its refusal. */
   readonly decidedBy: number;
-  /** Until then its answer was under way for certain; of one that was refused, until when it would have been. */
+  /** Until then its answer was under way for certain. */
   readonly endedAt: number;
+  /** By then it was no longer; of one that was refused, when it would have been over. */
+  readonly overBy: number;
   readonly admitted: boolean;
   /** Tokens that the gateway has to hold ready for it: its estimate. */
   readonly reserved: number;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRandom, hashText } from "../../packages/simulator/src/index.ts";
 import type { Asking, Question } from "./asking.ts";
-import { type TrafficTeam, trafficTeams } from "./teams.ts";
+import { type ModelName, type TrafficTeam, trafficTeams } from "./teams.ts";
 
 const TICK_MS = 4;
 
@@ -48,11 +48,12 @@ interface Way {
 }
 
 function chooser(team: TrafficTeam, replicas: number, random: () => number): Way["choose"] {
+  const models = Object.keys(team.asks) as ModelName[];
   return () => ({
     question: {
       team,
       key: drawn(team.keys, random),
-      model: random() < team.large ? "large" : "small",
+      model: models[drawn(Object.values(team.asks), random)]!,
       wish: team.wish(random),
     },
     replica: drawn(team.spread, random) % replicas,

@@ -45,7 +45,7 @@ function compare(asks: readonly Ask[], clock: (ask: Ask) => number): UnderAdmiss
     const at = clock(ask);
     share.asked++;
     if (ask.admitted) share.admitted++;
-    if (limiter.admit(ask, at, Math.max(0, ask.endedAt - at))) share.due++;
+    if (limiter.admit(ask, at, Math.max(0, ask.overBy - at))) share.due++;
   }
   const shares = Object.values(teams);
   // What one team has too much does not make up for what another one lacks.
