@@ -3,6 +3,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { GatewayError } from "@signalbox/protocol";
 import type { Context } from "hono";
 import { writeLater } from "../runtime/write-later.ts";
+import { inPortions } from "./in-portions.ts";
 import type { IncomingBody, Intake } from "./intake.ts";
 import { closeGently } from "./refusals.ts";
 import { watchWriteStall } from "./write-stall.ts";
@@ -121,7 +122,7 @@ class NodeExchange implements HttpExchange, IncomingBody {
       this.#dropBody();
       if (this.#outgoing.writableFinished) return;
       this.#rejectBody?.(clientLeft());
-      this.#onGone?.();
+      if (this.#onGone !== undefined) inPortions(this.#onGone);
     });
   }
 

@@ -20,6 +20,8 @@ import { createStory, type Story, tokensOf } from "./story.ts";
 
 /** Tokens that are reserved for a reply whose length the client did not limit. */
 const UNTOLD_REPLY_TOKENS = 512;
+/** One for all: thousands may leave at once, and where it was made tells nobody anything. */
+const clientLeft = new GatewayError("client_closed_request", "the client closed the connection");
 
 /** One request from its head to its last byte: identify, read, decide, admit, open, deliver, settle. Never rejects. */
 export async function serveInference(serving: Serving, exchange: HttpExchange, endpoint: Endpoint): Promise<void> {
@@ -64,9 +66,7 @@ class Way {
     story.team = caller.team.name;
     story.key = caller.key;
     story.log = config.privacy.logOf(story.team);
-    this.#exchange.onClientGone(() => {
-      this.#cancellation.cancel(new GatewayError("client_closed_request", "the client closed the connection"));
-    });
+    this.#exchange.onClientGone(() => this.#cancellation.cancel(clientLeft));
     const bytes = await this.#exchange.readBody(config.server.maxBodyBytes, this.#serving.intake);
     this.#deadline = createAlarm(() => this.#expire(config.timeouts.totalMs));
     this.#deadline.set(config.timeouts.totalMs);
