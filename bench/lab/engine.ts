@@ -257,5 +257,7 @@ function write(
       else setImmediate(next);
     });
   };
-  next();
+  // An empty chunk would be the last one.
+  if (bytes.length === 0) then();
+  else next();
 }
