@@ -53,7 +53,7 @@ const modelLimits = {
 } as const satisfies Record<string, LimitSet | undefined>;
 const windows = { s: 1000, min: 60_000 } as const;
 /** With so many words a prompt is estimated at what the engines say that it has. */
-export const EXACT_WORDS = 70;
+const EXACT_WORDS = 70;
 const TOKENS_PER_MESSAGE = 4;
 /** What a gateway holds ready for a reply whose length nobody told. */
 const UNTOLD_TOKENS = 512;

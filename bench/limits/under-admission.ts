@@ -2,7 +2,7 @@ import { PerfectLimiter } from "./perfect-limiter.ts";
 import type { Ask } from "./trace.ts";
 
 /** What a team got, beside what it was to get. */
-export interface Share {
+interface Share {
   readonly asked: number;
   readonly admitted: number;
   /** A perfect limiter would have admitted so many. */
