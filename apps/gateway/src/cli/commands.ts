@@ -9,9 +9,19 @@ import { keys } from "./keys.ts";
 import { scan } from "./scan.ts";
 import { serve } from "./serve.ts";
 import { status } from "./status.ts";
+import { usage } from "./usage.ts";
 
 /** Every command of `signalbox`, in the order that help shows them. */
-export const commands = { serve, demo, scan, check, explain, dialect, status, backends, keys, audit } satisfies Record<
-  string,
-  Command
->;
+export const commands = {
+  serve,
+  demo,
+  scan,
+  check,
+  explain,
+  dialect,
+  status,
+  usage,
+  backends,
+  keys,
+  audit,
+} satisfies Record<string, Command>;

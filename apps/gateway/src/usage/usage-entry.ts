@@ -73,15 +73,18 @@ export function parseUsageLine(line: string): UsageEntry | undefined {
   }
 }
 
-/** An entry as the names and values of a Redis stream's entry: always the same names, which the stream then keeps once. */
-export function usageFields(entry: UsageEntry): string[] {
-  const fields = ["time", String(entry.time)];
-  for (const name of texts) fields.push(name, entry[name]);
-  for (const [name, written] of numberNames) fields.push(written, String(entry[name]));
-  return fields;
+/** The fields of an entry in a Redis stream: always the same, so that the stream keeps their names once. */
+export const usageNames: readonly string[] = ["time", ...texts, ...Object.values(numbers)];
+
+/** What the fields of `usageNames` hold. */
+export function usageValues(entry: UsageEntry): (string | number)[] {
+  const values: (string | number)[] = [entry.time];
+  for (const name of texts) values.push(entry[name]);
+  for (const [name] of numberNames) values.push(entry[name]);
+  return values;
 }
 
-/** Reads a stream's entry; undefined = none of ours. */
+/** Reads names and values, by turns, of a stream's entry; undefined = none of ours. */
 export function parseUsageFields(fields: readonly string[]): UsageEntry | undefined {
   const read: Record<string, unknown> = {};
   for (let at = 0; at + 1 < fields.length; at += 2) read[fields[at]!] = fields[at + 1];
