@@ -72,7 +72,12 @@ function allRoutes(): string[] {
   };
   const log = createRequestLog({ form: "silent" });
   const view = { serving: never, notReady: never, room: never, version: "", local: true, log };
-  const admin = createAdminApp({ ...view, audit: noAudit, throttle: createFailureThrottle({ now: () => 0 }) });
+  const admin = createAdminApp({
+    ...view,
+    audit: noAudit,
+    stored: undefined,
+    throttle: createFailureThrottle({ now: () => 0 }),
+  });
   const apps = [createPublicApp(never), admin];
   return [...new Set(apps.flatMap((app) => app.routes.map(({ path }) => path.replace(/:\w+(\{.*\})?/, "m"))))];
 }

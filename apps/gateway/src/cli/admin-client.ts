@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { BackendAction } from "../routes/admin-backends.ts";
+import type { KeyChange, KeyChanged, KeyList } from "../routes/admin-keys.ts";
 import type { BackendStatus, Status } from "../routes/status.ts";
 import { UsageError } from "./command.ts";
 
@@ -25,6 +26,9 @@ export interface AdminClient {
   status(): Promise<Status>;
   /** Sets a backend by hand, and gives it as it is then. */
   setBackend(name: string, action: BackendAction): Promise<BackendStatus>;
+  /** Keys, of one team or of all. */
+  keys(team?: string): Promise<KeyList>;
+  changeKeys(change: KeyChange): Promise<KeyChanged>;
 }
 
 /**
@@ -59,6 +63,8 @@ export function createAdminClient(admin: string, token?: string): AdminClient {
       // A gateway of an older version counts no tool calls.
       return { tool_calls: [], ...(answer as Omit<Status, "tool_calls">) };
     },
+    keys: (team) => ask(team === undefined ? "/keys" : `/keys?team=${encodeURIComponent(team)}`),
+    changeKeys: (change) => ask("/keys", change),
     setBackend: (name, action) => ask(`/backends/${encodeURIComponent(name)}`, { action }),
   };
 }

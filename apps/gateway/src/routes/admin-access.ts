@@ -6,6 +6,7 @@ import type { Serving } from "../runtime/serving.ts";
 import type { RequestLog } from "../signals/request-log.ts";
 import type { RoomLevels } from "../signals/signals.ts";
 import type { FailureThrottle } from "../teams/failure-throttle.ts";
+import type { StoredKeys } from "../teams/stored-keys.ts";
 import { type AdminNeed, admitAdmin } from "./admin-guard.ts";
 
 /** What the admin listener shows, and what it does it with. */
@@ -21,6 +22,8 @@ export interface AdminView {
   readonly log: RequestLog;
   /** Keeps every change, before it is done. */
   readonly audit: AuditLog;
+  /** The keys of the store; undefined = there is none, and keys stand in the policy file alone. */
+  readonly stored: StoredKeys | undefined;
   /** Counts wrong tokens by address. */
   readonly throttle: FailureThrottle;
 }

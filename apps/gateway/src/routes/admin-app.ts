@@ -4,6 +4,7 @@ import { bodyLimit } from "hono/body-limit";
 import { type AdminView, admit, refuse } from "./admin-access.ts";
 import { changeBackend } from "./admin-backends.ts";
 import type { AdminNeed } from "./admin-guard.ts";
+import { answerKeyList, changeKeys } from "./admin-keys.ts";
 import { statusOf } from "./status.ts";
 
 const MAX_CHANGE_BYTES = 4096;
@@ -25,6 +26,10 @@ export function createAdminApp(view: AdminView): Hono {
     const { signals, backends } = view.serving();
     signals.gauges(backends.values(), view.room());
     const { metrics } = signals;
+    if (view.stored !== undefined) {
+      metrics.gauge("signalbox_stored_keys", {}).value = view.stored.size;
+      metrics.gauge("signalbox_stored_keys_age_seconds", {}).value = view.stored.ageMs / 1000;
+    }
     return c.body(await metrics.text(), 200, { "content-type": metrics.contentType });
   });
   app.get("/status", (c) => {
@@ -32,6 +37,8 @@ export function createAdminApp(view: AdminView): Hono {
     return c.json(statusOf(view.serving(), view.version, view.notReady()));
   });
   const limit = bodyLimit({ maxSize: MAX_CHANGE_BYTES, onError: () => refuse(tooLarge()) });
+  app.get("/keys", (c) => answerKeyList(c, view));
+  app.post("/keys", limit, (c) => changeKeys(c, view));
   app.post("/backends/:name", limit, (c) => changeBackend(c, view, c.req.param("name")));
   app.notFound((c) => refuse(new GatewayError("route_not_found", `there is nothing at ${c.req.path.slice(0, 128)}`)));
   app.onError((error) => {

@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { setTimeout } from "node:timers/promises";
 import type { AuditEntry } from "../audit/audit-line.ts";
 import { createAuditLog, noAudit } from "../audit/audit-log.ts";
 import type { Config } from "../config/config.ts";
@@ -10,8 +11,10 @@ import { createPublicApp } from "../routes/public-app.ts";
 import { createCapture } from "../signals/capture.ts";
 import { createRequestLog, type RequestLog } from "../signals/request-log.ts";
 import { createSignals } from "../signals/signals.ts";
+import { createConnection } from "../store/connection.ts";
 import { createFailureThrottle } from "../teams/failure-throttle.ts";
 import { createMemoryStore } from "../teams/memory-store.ts";
+import { followStoredKeys } from "../teams/stored-keys.ts";
 import { openAccounting } from "../usage/accounting.ts";
 import type { BackendRuntime } from "./backend-runtime.ts";
 import { createProber } from "./prober.ts";
@@ -25,6 +28,8 @@ export const version: string = (createRequire(import.meta.url)("../../package.js
 const REASONING_SWEEP_MS = 60_000;
 /** Probes and scrapes are few, and must not take the clients' sockets. */
 const ADMIN_CONNECTIONS = 32;
+/** How long the first requests wait for the keys of the store. */
+const STORE_PATIENCE_MS = 1000;
 /** Wrong admin tokens of an address until it is throttled, and how many of them are forgiven in a second. */
 const ADMIN_TRIES = 20;
 const ADMIN_TRIES_PER_SECOND = 0.2;
@@ -78,12 +83,15 @@ export async function startGateway({
   const room = createRoom(config, signals, log);
   const limits = createMemoryStore({ now, wallNow: Date.now, reservationTtlMs: config.timeouts.totalMs + 60_000 });
   const accounting = await openAccounting({ config, limits, metrics: signals.metrics, log });
+  const connection = config.store === "memory" ? undefined : createConnection(config.store);
+  const stored = connection && followStoredKeys({ connection, log, now });
   const parts = {
     limits,
     ledger: accounting.ledger,
     budgets: accounting.budgets,
     signals,
     throttle: createFailureThrottle({ now }),
+    stored,
     capture,
     reasoning,
     gate: room.gate,
@@ -95,8 +103,15 @@ export async function startGateway({
   let state: "starting" | "ready" | "draining" = "starting";
   const notReady = (): string | undefined => (state === "ready" ? undefined : state);
 
+  // Without its keys nobody but those of the file could come in; a store that is away is not waited for.
+  if (stored !== undefined)
+    await Promise.race([stored.first, setTimeout(STORE_PATIENCE_MS, undefined, { ref: false })]);
   const { timeouts } = config.server;
   const onError = (error: Error): void => log.warn("a connection could not be taken", { error: error.message });
+  const closeStore = (): void => {
+    stored?.close();
+    connection?.close();
+  };
   const publicListener = await listen(
     createPublicApp(() => serving),
     config.server.listen,
@@ -107,7 +122,10 @@ export async function startGateway({
       onError,
       onRefused: () => signals.shed("connections"),
     },
-  );
+  ).catch((error: unknown) => {
+    closeStore();
+    throw error;
+  });
   const adminListener = await listen(
     createAdminApp({
       serving: () => serving,
@@ -116,6 +134,7 @@ export async function startGateway({
       local: isLoopback(config.server.admin.host),
       log,
       audit,
+      stored,
       throttle: createFailureThrottle({ now, burst: ADMIN_TRIES, perSecond: ADMIN_TRIES_PER_SECOND }),
       room: () => ({
         connections: publicListener.connections,
@@ -127,6 +146,7 @@ export async function startGateway({
     config.server.admin,
     { timeouts, maxConnections: ADMIN_CONNECTIONS, onError },
   ).catch(async (error: unknown) => {
+    closeStore();
     await publicListener.close();
     throw error;
   });
@@ -151,6 +171,7 @@ export async function startGateway({
     await capture?.flush();
     await accounting.close();
     await audit.record(own("stop")).catch(() => {});
+    closeStore();
     await log.flush();
   }
 

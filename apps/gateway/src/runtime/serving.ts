@@ -22,6 +22,7 @@ import type { FailureThrottle } from "../teams/failure-throttle.ts";
 import { type Caller, createKeyIndex, type KeyIndex } from "../teams/keys.ts";
 import type { LimitStore } from "../teams/limits.ts";
 import { createQuotaIndex, type QuotaIndex } from "../teams/quota.ts";
+import type { StoredKeys } from "../teams/stored-keys.ts";
 import type { BudgetWatch } from "../usage/budget-watch.ts";
 import type { Ledger } from "../usage/ledger.ts";
 import { type BackendRuntime, createBackendRuntime } from "./backend-runtime.ts";
@@ -62,6 +63,8 @@ export interface ServingParts {
   readonly budgets: BudgetWatch;
   readonly signals: Signals;
   readonly throttle: FailureThrottle;
+  /** Keys beside those of the policy file. */
+  readonly stored: StoredKeys | undefined;
   readonly capture: Capture | undefined;
   readonly reasoning: ReasoningMemory;
   readonly gate: Gate;
@@ -78,7 +81,8 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
     backends.set(backend.name, same ? before : createBackend(backend, parts));
   }
   const states = statesOf(config, backends);
-  const keys = createKeyIndex(config.teams, { previous: previous?.keys });
+  const keys = createKeyIndex(config.teams, { more: parts.stored, previous: previous?.keys });
+  parts.stored?.follow(new Set(config.teams?.keys()));
   const turns = new Map<string, number>();
   // An outage with many reloads must not have a new budget with each.
   const retryBudget = previous?.retryBudget ?? createRetryBudget({ now: parts.now });

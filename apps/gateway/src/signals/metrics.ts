@@ -169,6 +169,16 @@ export const metricTable = {
     help: "Events of a stream that were skipped because they could not be read",
     labels: ["backend"],
   },
+  signalbox_stored_keys: {
+    type: "gauge",
+    help: "Keys known from the store, those that ended lately among them",
+    labels: [],
+  },
+  signalbox_stored_keys_age_seconds: {
+    type: "gauge",
+    help: "Since the keys of the store were last known to be all there are; +Inf = they were never read",
+    labels: [],
+  },
   signalbox_audit_records_total: {
     type: "counter",
     help: "Records of the audit file: written, or failed, where the action was refused",

@@ -24,10 +24,13 @@ export const scripts = {
   renew: load("renew", { repeatable: true }),
   used: load("used", { repeatable: true }),
   version: load("version", { repeatable: true }),
+  keysSince: load("keys-since", { repeatable: true }),
+  keysWrite: load("keys-write", { repeatable: false }),
 };
 
 function load(name: string, { repeatable }: { readonly repeatable: boolean }): Script {
   const read = (file: string): string => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), "utf8");
-  const source = name === "version" ? read(name) : `${read("shared")}\n${read(name)}`;
+  const alone = name === "version" || name.startsWith("keys-");
+  const source = alone ? read(name) : `${read("shared")}\n${read(name)}`;
   return Object.freeze({ name, source, sha1: hash("sha1", source, "hex"), repeatable });
 }
