@@ -164,3 +164,12 @@ test("a slot is followed while it moves and when it has moved", { timeout: 60_00
   await expect.poll(() => connection.run(increment, [keys[0]!], [0]).catch(String), { timeout: 10_000 }).toBe(2);
   expect(connection.address).toBe(`127.0.0.1:${target.port}`);
 });
+
+test("a server that repeats the password that it was sent does not make it known", async () => {
+  const redis = closedAtEnd(await startRedis({ args: ["--rename-command", "AUTH", "shut"] }));
+  const password = () => "word-that-nobody-may-read";
+  const connection = closedAtEnd(createConnection(single(redis, { password })));
+  await expect.poll(() => connection.trouble).toMatch(/unknown command|shut/i);
+  expect(connection.trouble).not.toContain(password());
+  expect(await connection.command(["ping"]).catch(String)).not.toContain(password());
+});

@@ -39,7 +39,10 @@ export async function openClient(options: ClientOptions): Promise<RedisClient> {
     return client;
   } catch (error) {
     client.disconnect();
-    throw new Error(`${host}:${port}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    // A server that does not know AUTH repeats what it was sent with it.
+    const secrets = [options.config.password(), options.config.sentinelPassword()].filter((one) => one !== undefined);
+    const said = error instanceof Error ? error.message : String(error);
+    throw new Error(`${host}:${port}: ${secrets.reduce((text, secret) => text.replaceAll(secret, "***"), said)}`);
   } finally {
     clearTimeout(timer);
   }
