@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -22,6 +22,7 @@ server:
   shed_lag: 0s
   redact: [email, { name: case, matches: "case-[0-9]{1,6}" }]
   capture: { file: ${captured}, outcomes: [failed] }
+usage: { folder: ${path.join(folder, "usage")} }
 backends: { gpu: { kind: vllm, url: "${gpu}", tool_parser: raw } }
 models: { large: { on: [{ backend: gpu, model: big, dialect: hermes }], tools: true, embeddings: true } }
 teams:
@@ -164,6 +165,18 @@ test("metadata, which is the default: a line without a word of it", async () => 
   const [line] = await lines(1);
   expect(factsOf(line)).toMatchObject({ team: "plain", request_id: "id-of-plain", status: 200 });
   expect(line).not.toMatch(/words-of|redacted|mail/);
+});
+
+test("none: what was used is written down for its team, and leads back to no request", async () => {
+  for (const team of teams) await (await ask(team, chat(true))).text();
+  const entries = () =>
+    readdirSync(path.join(folder, "usage"))
+      .flatMap((name) => readFileSync(path.join(folder, "usage", name), "utf8").split("\n"))
+      .filter((line) => line !== "")
+      .map(factsOf);
+  const idsOf = (team: Team) => new Set(entries().flatMap((entry) => (entry.team === team ? [entry.id] : [])));
+  await expect.poll(() => teams.map((team) => [...idsOf(team)])).toEqual([[""], ["id-of-plain"], ["id-of-talkative"]]);
+  await lines(2);
 });
 
 test("none: no line, no id and no captured reply, whatever becomes of the request; the metrics count it", async () => {

@@ -9,7 +9,8 @@ export function usageOf(story: Story, { inputTokens, outputTokens, cost, gpuMs }
   const { cachedTokens = 0, reasoningTokens = 0 } = tokensOf(story);
   return {
     time: Date.now(),
-    id: story.id,
+    // Of a team with `log: none` nothing that is kept may lead back to one request.
+    id: story.log === "none" ? "" : story.id,
     team: story.team,
     key: story.key,
     model: story.model || story.chosen,
