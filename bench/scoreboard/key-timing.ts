@@ -1,4 +1,10 @@
-import { createKey, createKeyIndex, hashKey } from "../../apps/gateway/src/teams/keys.ts";
+import { compileStore } from "../../apps/gateway/src/config/compile-store.ts";
+import { createRequestLog } from "../../apps/gateway/src/signals/request-log.ts";
+import { createConnection } from "../../apps/gateway/src/store/connection.ts";
+import { startRedis } from "../../apps/gateway/src/store/test-redis.ts";
+import type { KeyRecord } from "../../apps/gateway/src/teams/key-record.ts";
+import { createKey, createKeyIndex } from "../../apps/gateway/src/teams/keys.ts";
+import { followStoredKeys, type StoredKeys } from "../../apps/gateway/src/teams/stored-keys.ts";
 import type { Measure } from "./measure.ts";
 import { welch } from "./welch.ts";
 
@@ -20,22 +26,64 @@ const makers = {
 type Kind = keyof typeof makers;
 const kinds = Object.keys(makers) as Kind[];
 
-/** Does the time of a look-up tell how much of a key is right? */
+/** Keys of the store beside the one that is guessed at. */
+const STORED = 10_000;
+
+/** Does the time of a look-up tell how much of a key is right, of one in the policy file or one in Redis among many? */
 export const keyTiming: Measure = {
   title: "largest |t| between the look-up times of wrong keys with a right prefix, a wrong one, and random ones",
-  target: `|t| < ${LIMIT} over 200,000 samples`,
+  target: `|t| < ${LIMIT} over 200,000 samples, of keys in the file and of keys in Redis`,
   async run({ size, seed }) {
-    const { key } = createKey();
-    const known = { hash: hashKey(key), id: "all", name: undefined, expiresAt: Number.POSITIVE_INFINITY };
-    const team = { name: "all", keys: [known], models: undefined, limits: {} };
-    const index = createKeyIndex(new Map([[team.name, team]]));
+    const inFile = createKey();
+    const inStore = createKey();
     const samples = size === "full" ? 200_000 : 60_000;
-    const value = largestT((tried) => index.identify(tried).ok, { key, samples, seed });
-    // Can it see what it looks for? A look-up that compares letter by letter must show.
-    const leaky = largestT((tried) => equalByLetters(tried, `Bearer ${key}`), { key, samples, seed });
-    return { value, ok: value < LIMIT && leaky > LIMIT, details: { samples, ofALeakyLookUp: leaky } };
+    const stored = await storedKeys(inStore.hash);
+    try {
+      const known = { hash: inFile.hash, id: "all", name: undefined, expiresAt: Number.POSITIVE_INFINITY };
+      const team = { name: "all", keys: [known], models: undefined, limits: {} };
+      const index = createKeyIndex(new Map([[team.name, team]]), { more: stored.keys });
+      for (const { key } of [inFile, inStore])
+        if (!index.identify(`Bearer ${key}`).ok) throw new Error("a right key is not taken");
+      const lookUp = (tried: string): boolean => index.identify(tried).ok;
+      const ofFile = largestT(lookUp, { key: inFile.key, samples, seed });
+      const ofStore = largestT(lookUp, { key: inStore.key, samples, seed: seed + 1 });
+      // Can it see what it looks for? A look-up that compares letter by letter must show.
+      const { key } = inFile;
+      const ofALeakyLookUp = largestT((tried) => equalByLetters(tried, `Bearer ${key}`), { key, samples, seed });
+      const value = Math.max(ofFile, ofStore);
+      const ok = value < LIMIT && ofALeakyLookUp > LIMIT;
+      return { value, ok, details: { samples, ofFile, ofStore, ofALeakyLookUp, keys: stored.keys.size + 1 } };
+    } finally {
+      await stored.close();
+    }
   },
 };
+
+/** The keys of a real Redis, as a gateway has them: this one, and many that nobody knows. */
+async function storedKeys(hash: string): Promise<{ readonly keys: StoredKeys; close(): Promise<void> }> {
+  const redis = await startRedis();
+  const config = compileStore(redis.url, { files: new Map(), paths: [], folder: "/" });
+  const connection = config === "memory" ? undefined : createConnection(config);
+  if (connection === undefined) throw new Error("the store is no Redis");
+  const log = createRequestLog({ form: "silent" });
+  const keys = followStoredKeys({ connection, log, now: () => performance.now() });
+  await keys.first;
+  const never = { expires: undefined, retires: undefined, revoked: undefined, revision: 1 };
+  const hashes = [hash, ...Array.from({ length: STORED }, () => createKey().hash)];
+  const records = hashes.map((each): KeyRecord => {
+    return { hash: each.slice("sha256:".length), team: "all", name: undefined, created: Date.now(), ...never };
+  });
+  await keys.refresh();
+  if (!(await keys.write(records))) throw new Error("the keys were not written");
+  return {
+    keys,
+    async close() {
+      keys.close();
+      connection.close();
+      await redis.close();
+    },
+  };
+}
 
 interface Sampling {
   readonly key: string;

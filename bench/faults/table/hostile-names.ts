@@ -1,9 +1,10 @@
 import { request } from "node:http";
+import { startRedis } from "../../../apps/gateway/src/store/test-redis.ts";
 import { hashOf } from "../../hostile/ready-gateway.ts";
 import { sendJunk } from "../../hostile/send-junk.ts";
 import { sendRaw } from "../../hostile/send-raw.ts";
 import { checkError, workOf } from "../refusals.ts";
-import type { Scenario } from "../scenario.ts";
+import type { Scenario, Scene } from "../scenario.ts";
 import { chatBody, type Stage } from "../stage.ts";
 import { type Answer, ask } from "../wire-client.ts";
 
@@ -146,40 +147,74 @@ const guessing: Scenario = {
     "keys guessed in a flood -> 401, then 429 for that address alone; right keys pass; 401 within 5 ms (one replica)",
   alone: true,
   async play({ start, checks, note }) {
-    const stage = await start({ config: { teams } });
-    const body = chatBody("large", false);
-    const answers: Answer[] = [];
-    const times: number[] = [];
-    for (let i = 0; i < 10 * BURST; i++) {
-      const guess = i % 2 === 0 ? `${key.slice(0, -4)}${1000 + i}` : `sb-guess-${i}`;
-      const before = workOf(stage);
-      const answer = await ask(stage.gateway.url, { body, headers: bearer(guess) });
-      answers.push(answer);
-      // What a process does for the first time takes longer.
-      if (i >= BURST / 3) times.push(Math.min(answer.ms, workOf(stage) - before));
+    const redis = await startRedis();
+    try {
+      const stage = await start({ config: { teams, store: redis.url } });
+      const stored = await storedKey(stage);
+      const answers = await guess(stage, [key, stored], { checks, note });
+      const right = async (own: string): Promise<number> =>
+        (await ask(stage.gateway.url, { body: chatBody("large", false), headers: bearer(own) })).status;
+      checks.is("client", "the status of a right key", await right(key), 200);
+      checks.is("client", "the status of a right key of Redis", await right(stored), 200);
+      await redis.kill();
+      checks.is("client", "its status without Redis", await right(stored), 200);
+      checks.is("client", "the status elsewhere", await statusFrom("127.0.0.2", stage), 401);
+      checks.is("engines", "requests", stage.pool.posts("primary"), 3);
+      const refused = answers.filter(({ status }) => status === 401).length;
+      const total = (code: string) => stage.grown("signalbox_requests_total", { code });
+      checks.is("metrics", "wrong keys", await total("invalid_api_key"), refused);
+      checks.is("metrics", "throttled", await total("too_many_failed_keys"), answers.length - refused);
+      checks.that("log", "a guess is in it", !/guess|sb-names/.test(JSON.stringify(stage.gateway.lines)));
+      checks.that("log", "a key is in it", !JSON.stringify(stage.gateway.lines).includes(stored));
+    } finally {
+      await redis.close();
     }
-    const statuses = answers.map(({ status }) => status);
-    checks.is("client", "the first answers", [...new Set(statuses.slice(0, BURST))], [401]);
-    const throttled = answers.findLast(({ status }) => status === 429)!;
-    checks.that("client", "the flood is not throttled", statuses.filter((status) => status === 429).length > 7 * BURST);
-    checkError(checks, throttled, 429, "too_many_failed_keys");
-    checks.that("client", "no retry-after", Number(throttled.headers["retry-after"]) > 0);
-    const told = new Set(answers.map(({ status, text }) => `${status} ${text}`));
-    checks.is("client", "different answers", told.size, 2);
-    const p99 = times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)]!;
-    note("p99_work_ms", p99);
-    checks.within("client", "the 99th percentile of the work in ms", p99, 0, 5);
-    const right = await ask(stage.gateway.url, { body, headers: bearer(key) });
-    checks.is("client", "the status of a right key", right.status, 200);
-    checks.is("client", "the status elsewhere", await statusFrom("127.0.0.2", stage), 401);
-    checks.is("engines", "requests", stage.pool.posts("primary"), 1);
-    const refused = statuses.filter((status) => status === 401).length;
-    const total = (code: string) => stage.grown("signalbox_requests_total", { code });
-    checks.is("metrics", "wrong keys", await total("invalid_api_key"), refused);
-    checks.is("metrics", "throttled", await total("too_many_failed_keys"), statuses.length - refused);
-    checks.that("log", "a guess is in it", !/guess|sb-names/.test(JSON.stringify(stage.gateway.lines)));
   },
 };
+
+/** Guesses in a flood, half of them right but for their end. */
+async function guess(
+  stage: Stage,
+  keys: readonly string[],
+  { checks, note }: Pick<Scene, "checks" | "note">,
+): Promise<readonly Answer[]> {
+  const body = chatBody("large", false);
+  const answers: Answer[] = [];
+  const times: number[] = [];
+  for (let i = 0; i < 10 * BURST; i++) {
+    const near = keys[(i >> 1) % keys.length]!;
+    const tried = i % 2 === 0 ? `${near.slice(0, -4)}${1000 + i}` : `sb-guess-${i}`;
+    const before = workOf(stage);
+    const answer = await ask(stage.gateway.url, { body, headers: bearer(tried) });
+    answers.push(answer);
+    // What a process does for the first time takes longer.
+    if (i >= BURST / 3) times.push(Math.min(answer.ms, workOf(stage) - before));
+  }
+  const statuses = answers.map(({ status }) => status);
+  checks.is("client", "the first answers", [...new Set(statuses.slice(0, BURST))], [401]);
+  const throttled = answers.findLast(({ status }) => status === 429)!;
+  checks.that("client", "the flood is not throttled", statuses.filter((status) => status === 429).length > 7 * BURST);
+  checkError(checks, throttled, 429, "too_many_failed_keys");
+  checks.that("client", "no retry-after", Number(throttled.headers["retry-after"]) > 0);
+  const told = new Set(answers.map(({ status, text }) => `${status} ${text}`));
+  checks.is("client", "different answers", told.size, 2);
+  const p99 = times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)]!;
+  note("p99_work_ms", p99);
+  checks.within("client", "the 99th percentile of the work in ms", p99, 0, 5);
+  return answers;
+}
+
+/** A key that is made while the gateway runs, and stands in Redis. */
+async function storedKey({ gateway }: Stage): Promise<string> {
+  const answer = await fetch(`${gateway.adminUrl}/keys`, {
+    method: "POST",
+    headers: { "content-type": "application/json", connection: "close" },
+    body: JSON.stringify({ action: "create", team: "all", name: "stored" }),
+  });
+  const { key: made } = (await answer.json()) as { key?: string };
+  if (made === undefined) throw new Error(`no key was made: status ${answer.status}`);
+  return made;
+}
 
 /** The status of a wrong key that comes from another address of this machine. */
 function statusFrom(localAddress: string, stage: Stage): Promise<number> {
