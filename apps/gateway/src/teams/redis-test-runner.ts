@@ -1,5 +1,6 @@
+import { hash } from "node:crypto";
 import { Redis } from "ioredis";
-import type { Script, ScriptRunner } from "./scripts.ts";
+import { type Script, type ScriptRunner, scripts } from "./scripts.ts";
 
 /** Runs scripts on one plain connection. */
 export interface TestRunner extends ScriptRunner {
@@ -21,19 +22,16 @@ export function createTestRunner(url: string, clock?: { readonly key: string; no
   const redis = new Redis(url);
   const calls = new Map<string, number>();
   const errors: unknown[] = [];
-  const texts = new Map<Script, string>();
   let told = Number.NaN;
-  const textOf = (script: Script): string => {
-    if (clock === undefined) return script.source;
-    let text = texts.get(script);
-    if (text === undefined) {
-      const read = `redis.call('GET', '${clock.key}')`;
-      text = script.source.replace(TIME_CALL, `{ math.floor(${read} / 1000), ${read} % 1000 * 1000 }`);
-      if (text === script.source && script.name !== "version") throw new Error(`${script.name} reads no clock`);
-      texts.set(script, text);
-    }
-    return text;
-  };
+  // Sent before anything else: what is run goes out at once, in the order in which it was run.
+  const sha1s = new Map(
+    Object.values(scripts).map((script) => {
+      const source = clock === undefined ? script.source : withClock(script, clock.key);
+      void redis.script("LOAD", source);
+      return [script, hash("sha1", source, "hex")];
+    }),
+  );
+
   return {
     redis,
     calls,
@@ -44,11 +42,18 @@ export function createTestRunner(url: string, clock?: { readonly key: string; no
         told = clock.now();
         void redis.set(clock.key, told);
       }
-      return redis.eval(textOf(script), keys.length, ...keys, ...args).catch((error: unknown) => {
+      return redis.evalsha(sha1s.get(script)!, keys.length, ...keys, ...args).catch((error: unknown) => {
         errors.push(error);
         throw error;
       });
     },
     close: () => redis.disconnect(),
   };
+}
+
+function withClock({ name, source }: Script, key: string): string {
+  const read = `redis.call('GET', '${key}')`;
+  const changed = source.replace(TIME_CALL, `{ math.floor(${read} / 1000), ${read} % 1000 * 1000 }`);
+  if (changed === source && name !== "version") throw new Error(`${name} reads no clock`);
+  return changed;
 }

@@ -11,30 +11,43 @@ end
 -- `n` the newest slot that was counted in, `t` the total. What is counted leaves with its slot, at most 1 % too late.
 local SIZE = 101
 
--- The window as it is now; nothing is written. `gone` are the places whose counts have left it since it was written.
-local function open_window(key, ms)
-  local window = { key = key, ms = ms, width = ms / 100, total = 0, gone = {} }
-  local slot = math.floor(now / window.width)
-  local known = redis.call('HMGET', key, 'n', 't')
-  local newest = tonumber(known[1])
-  window.slot = slot
-  window.newest = newest
-  -- A clock that went back by a whole window is another machine's: what its predecessor counted says nothing.
-  if not newest or math.abs(slot - newest) >= SIZE then
-    window.stale = newest ~= nil
-    window.newest = nil
-    return window
+-- Takes what slots counted a whole turn ago out of the total; gives their places.
+local function leave_window(window, first, last)
+  local gone = {}
+  for passed = first, last do
+    gone[#gone + 1] = passed % SIZE
   end
-  window.total = tonumber(known[2])
-  if slot <= newest then
-    window.slot = newest
-    return window
-  end
-  for passed = newest + 1, slot do
-    window.gone[#window.gone + 1] = passed % SIZE
-  end
-  for _, count in ipairs(redis.call('HMGET', key, unpack(window.gone))) do
+  for _, count in ipairs(redis.call('HMGET', window.key, unpack(gone))) do
     if count then window.total = window.total - tonumber(count) end
+  end
+  return gone
+end
+
+-- The window as it is now; nothing is written. `here` is what its newest slot counts, `gone` are the other places whose
+-- counts have left it since it was written.
+local function open_window(key, ms)
+  local width = ms / 100
+  local slot = math.floor(now / width)
+  local window = { key = key, ms = ms, width = width, slot = slot, total = 0, here = 0 }
+  local known = redis.call('HMGET', key, 'n', 't', slot % SIZE)
+  local newest = tonumber(known[1])
+  if not newest then return window end
+  -- A clock that went back by a whole window is another machine's: what its predecessor counted says nothing.
+  if math.abs(slot - newest) >= SIZE then
+    window.stale = true
+    return window
+  end
+  window.newest = newest
+  window.total = tonumber(known[2])
+  local here = tonumber(known[3]) or 0
+  if slot == newest then
+    window.here = here
+  elseif slot < newest then
+    window.slot = newest
+    window.here = tonumber(redis.call('HGET', key, newest % SIZE)) or 0
+  else
+    window.total = window.total - here
+    if slot - newest > 1 then window.gone = leave_window(window, newest + 1, slot - 1) end
   end
   return window
 end
@@ -47,16 +60,19 @@ end
 local function window_wait(window, amount, limit)
   local excess = window.total + amount - limit
   if excess <= 0 then return 0 end
-  local places = {}
-  for slot = window.slot - SIZE + 1, window.slot do
-    places[#places + 1] = slot % SIZE
-  end
-  local counts = redis.call('HMGET', window.key, unpack(places))
-  for at, count in ipairs(counts) do
-    local slot = window.slot - SIZE + at
-    if count and window.newest and slot <= window.newest then
-      excess = excess - tonumber(count)
-      if excess <= 0 then return leaves_in(window, slot) end
+  if window.newest then
+    local counts = {}
+    local fields = redis.call('HGETALL', window.key)
+    for at = 1, #fields, 2 do
+      local place = tonumber(fields[at])
+      if place then counts[place] = fields[at + 1] end
+    end
+    for slot = window.slot - SIZE + 1, window.newest do
+      local count = counts[slot % SIZE]
+      if count then
+        excess = excess - count
+        if excess <= 0 then return leaves_in(window, slot) end
+      end
     end
   end
   return leaves_in(window, window.slot)
@@ -64,13 +80,14 @@ end
 
 local function count_in_window(window, amount)
   if amount == 0 then return end
-  if window.stale then redis.call('DEL', window.key) end
-  if #window.gone > 0 then redis.call('HDEL', window.key, unpack(window.gone)) end
-  redis.call('HINCRBY', window.key, window.slot % SIZE, whole(amount))
+  local key, slot = window.key, window.slot
+  if window.stale then redis.call('DEL', key) end
+  if window.gone then redis.call('HDEL', key, unpack(window.gone)) end
+  window.here = window.here + amount
   window.total = window.total + amount
-  redis.call('HSET', window.key, 'n', whole(window.slot), 't', whole(window.total))
-  if window.slot ~= window.newest then redis.call('PEXPIRE', window.key, whole(2 * window.ms + 60000)) end
-  window.newest = window.slot
+  redis.call('HSET', key, 'n', whole(slot), 't', whole(window.total), slot % SIZE, whole(window.here))
+  if slot ~= window.newest then redis.call('PEXPIRE', key, whole(2 * window.ms + 60000)) end
+  window.newest = slot
 end
 
 -- Takes back what was counted at the time `at`, as far as it still counts.
@@ -81,8 +98,7 @@ local function take_from_window(key, ms, at, amount)
   if not newest or not count or slot > newest or newest - slot >= SIZE then return end
   local back = math.min(amount, count)
   if back <= 0 then return end
-  redis.call('HINCRBY', key, slot % SIZE, whole(-back))
-  redis.call('HSET', key, 't', whole(tonumber(known[2]) - back))
+  redis.call('HSET', key, 't', whole(tonumber(known[2]) - back), slot % SIZE, whole(count - back))
 end
 
 -- Days since 1970 of the first day of a month: a year is taken to begin in March, so that its leap day is its last.
