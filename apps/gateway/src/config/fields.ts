@@ -57,7 +57,7 @@ export const durationOrZero = () => unitField("duration", String.raw`\d+(\.\d+)?
 /** A whole number of at least 1. */
 export const count = () => unitField("count", String.raw`\d+(\.\d+)?[kMG]?`, (text) => nonZero(parseCount(text)));
 /** `{ limit, windowMs }`. */
-export const rate = () =>
+const rate = () =>
   unitField("rate", String.raw`\d+(\.\d+)?[kMG]?\s*/\s*(s|min|hour|day)`, (text) => {
     const parsed = parseRate(text);
     return parsed && parsed.limit > 0 ? parsed : undefined;

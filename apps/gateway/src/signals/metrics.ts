@@ -116,7 +116,7 @@ export const metricTable = {
   },
   signalbox_rate_limited_total: {
     type: "counter",
-    help: "Requests refused by a team's limits",
+    help: "Requests refused by a limit of their team, key or model: rate, concurrent or budget",
     labels: ["team", "limit"],
   },
   signalbox_budget_used_ratio: {

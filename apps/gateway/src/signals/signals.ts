@@ -1,4 +1,4 @@
-import { type Endpoint, errorTable } from "@signalbox/protocol";
+import { type Endpoint, type ErrorCode, errorTable } from "@signalbox/protocol";
 import type { AttemptRecord, BreakerChange, BreakerState } from "@signalbox/router";
 import type { Story } from "../request-path/story.ts";
 import { tokensOf } from "../request-path/story.ts";
@@ -93,6 +93,13 @@ export function createSignals(log: RequestLog): Signals {
   };
 }
 
+/** Which sort of limit refused a request, by the code that it ended in. */
+const limitsByCode: { readonly [Code in ErrorCode | "ok"]?: string } = {
+  rate_limit_exceeded: "rate",
+  concurrency_limit_exceeded: "concurrent",
+  budget_exceeded: "budget",
+};
+
 const backendGauges = [
   "signalbox_backend_in_flight_requests",
   "signalbox_backend_up",
@@ -131,8 +138,8 @@ function createMeasure(metrics: Metrics): (story: Story) => void {
     if (story.toolCalls !== undefined) measureCalls(metrics, story);
     for (const { count, ...labels } of story.unclosed ?? [])
       metrics.counter("signalbox_unclosed_reasoning_total", labels).value += count;
-    if (story.code === "rate_limit_exceeded" || story.code === "concurrency_limit_exceeded") {
-      const limit = story.code === "rate_limit_exceeded" ? "rate" : "concurrent";
+    const limit = limitsByCode[story.code];
+    if (limit !== undefined) {
       metrics.counter("signalbox_rate_limited_total", { team: story.team || OTHER, limit }).value++;
     }
   };

@@ -159,7 +159,7 @@ class Counts implements MemoryStore {
     return tightest(
       quotas,
       this.#limitOf,
-      (quota, limit) => limit - this.counterOf(quota).used(time),
+      (quota) => this.#limitOf(quota) - this.counterOf(quota).used(time),
       (quota) => this.counterOf(quota).resetMs(time),
     );
   }

@@ -1,4 +1,6 @@
+import type { LimitState } from "./limits.ts";
 import type { Quota } from "./quota.ts";
+import { allowanceOf } from "./tightest.ts";
 
 /** A quota, as the scripts read it. */
 interface SharedQuota {
@@ -7,7 +9,7 @@ interface SharedQuota {
   readonly kind: "w" | "p" | "h";
   readonly span: string | number;
   /** Whether it bears on what the client is told of requests, of tokens, or of neither. */
-  readonly allowance: "r" | "t" | "-";
+  readonly allowance: keyof LimitState | "-";
 }
 
 /** The names of everything in Redis. All begin with one hash tag, so that one script may take any of them together. */
@@ -58,8 +60,7 @@ export function createRedisKeys(prefix = "signalbox"): RedisKeys {
 function shareable(quota: Quota, base: string): SharedQuota {
   const { id, meter, span } = quota;
   const key = `${base}quota:${id}`;
-  const tokens = meter === "tokens" || meter === "input_tokens" || meter === "output_tokens";
-  const allowance = meter === "requests" ? "r" : tokens ? "t" : "-";
+  const allowance = allowanceOf(meter) ?? "-";
   if (span.kind === "window") return { key, kind: "w", span: span.ms, allowance };
   if (span.kind === "period") return { key, kind: "p", span: span.every, allowance };
   return { key, kind: "h", span: 0, allowance };

@@ -1,6 +1,6 @@
 -- Reserves everything or nothing.
 -- KEYS: leases, holds, one of each quota. ARGV: the reservation's id, the lease in ms, the lines of what it holds (empty =
--- nothing), then for each quota its kind (w, p, h), its span, its limit, the amount and the allowance it bears on (r, t, -).
+-- nothing), then for each quota its kind (w, p, h), its span, its limit, the amount and the allowance it bears on (requests, tokens, -).
 -- Gives { admitted, now, for requests and for tokens the place of the tightest quota (0 = none), what is left of it and
 -- the ms until it is reset } and, when it is refused, the place of the quota that refuses, and the wait (-1 = unknown).
 local id, lease_ms, lines = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -60,7 +60,7 @@ local function reset_of(quota)
 end
 
 local reply = { refusing == 0 and 1 or 0, now }
-for _, allowance in ipairs({ 'r', 't' }) do
+for _, allowance in ipairs({ 'requests', 'tokens' }) do
   local place, least = 0, 0
   for at, quota in ipairs(quotas) do
     if quota.allowance == allowance then
