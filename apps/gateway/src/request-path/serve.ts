@@ -13,7 +13,7 @@ import { usageOf } from "../usage/usage-of.ts";
 import { Attempts } from "./attempts.ts";
 import { Cancellation } from "./cancellation.ts";
 import { deliverBreak, deliverError, deliverEvents, deliverWhole, startStream } from "./deliver.ts";
-import { type ReadRequest, readRequest } from "./read-request.ts";
+import { choicesOf, type ReadRequest, readRequest } from "./read-request.ts";
 import { mayRecover } from "./recovery/may-recover.ts";
 import { Recovery } from "./recovery/recovery.ts";
 import { createStory, type Story, tokensOf } from "./story.ts";
@@ -78,7 +78,7 @@ class Way {
     story.stream = request.stream;
     if (story.log === "full") story.transcript = new Transcript(request, config.privacy.redaction);
     const decision = this.#decide(request, caller.team.models);
-    const replyTokens = replyTokensOf(decision);
+    const replyTokens = replyTokensOf(request, decision);
     const admission = this.#serving.limits.reserve({
       quotas: this.#serving.quotasOf(caller, decision.model.name),
       inputTokens: decision.tokens,
@@ -250,9 +250,9 @@ class Way {
 }
 
 /** Tokens to reserve for the reply, before anything of it is there. */
-function replyTokensOf({ features }: Decision): number {
+function replyTokensOf(request: ReadRequest, { features }: Decision): number {
   if (features.endpoint === "embeddings") return 0;
-  return features.maxTokens ?? UNTOLD_REPLY_TOKENS;
+  return (features.maxTokens ?? UNTOLD_REPLY_TOKENS) * choicesOf(request);
 }
 
 /** What the log may hold of an error. An engine's own words may repeat the prompt; its own log has them under the request's id. */
