@@ -54,6 +54,6 @@ export function createTestRunner(url: string, clock?: { readonly key: string; no
 function withClock({ name, source }: Script, key: string): string {
   const read = `redis.call('GET', '${key}')`;
   const changed = source.replace(TIME_CALL, `{ math.floor(${read} / 1000), ${read} % 1000 * 1000 }`);
-  if (changed === source && name !== "version") throw new Error(`${name} reads no clock`);
+  if (changed.includes("'TIME'")) throw new Error(`${name} reads Redis' clock in another way`);
   return changed;
 }
