@@ -97,16 +97,26 @@ http {
 
 const gatewayScript = join(import.meta.dirname, "../apps/gateway/src/main.ts");
 
-/** The gateway with keys, limits, routing, breaker, metrics and the log line, as a team would use it. */
-export const signalbox: Contender = gatewayOn("memory", async () => "memory");
+/** How the gateway is measured. */
+export interface GatewayOn {
+  /** Where limits are counted; a Redis has its place with load and upstream. */
+  readonly store: "memory" | "redis";
+  /** A folder for the CPU profile of its process, which is dearer with it. */
+  readonly profile?: string | undefined;
+}
 
-/** The same with its limits counted in a Redis of its own, which has its place with load and upstream. */
-export const signalboxOnRedis: Contender = {
-  ...gatewayOn("Redis", startRedis),
-  ...(commandExists("redis-server")
-    ? {}
-    : { whyNot: "no redis-server on PATH (Debian: apt-get install redis-server)" }),
-};
+/** The gateway with keys, limits, routing, breaker, metrics and the log line, as a team would use it. */
+export function signalbox({ store, profile }: GatewayOn): Contender {
+  const missing = store === "redis" && !commandExists("redis-server");
+  const options = profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`];
+  return {
+    name: "signalbox",
+    title: `Signalbox, everything on, limits in ${store === "redis" ? "Redis" : "memory"}`,
+    ...(missing ? { whyNot: "no redis-server on PATH (Debian: apt-get install redis-server)" } : {}),
+    start: async (upstreamPort, folder) =>
+      startGateway(upstreamPort, folder, store === "redis" ? await startRedis() : "memory", options),
+  };
+}
 
 async function startRedis(): Promise<string> {
   const port = await freePort();
@@ -116,22 +126,19 @@ async function startRedis(): Promise<string> {
   return `redis://127.0.0.1:${port}`;
 }
 
-/** `store` gives what the config says of its store. */
-function gatewayOn(name: string, store: () => Promise<string>): Contender {
-  return {
-    name: "signalbox",
-    title: `Signalbox, everything on, limits in ${name}`,
-    start: async (upstreamPort, folder) => startGateway(upstreamPort, folder, await store()),
-  };
-}
-
-async function startGateway(upstreamPort: number, folder: string, store: string): Promise<RunningContender> {
+async function startGateway(
+  upstreamPort: number,
+  folder: string,
+  store: string,
+  nodeOptions: readonly string[],
+): Promise<RunningContender> {
   const [port, admin] = [await freePort(), await freePort()];
   const config = join(folder, "signalbox.yaml");
   writeFileSync(config, signalboxConfig(port, admin, upstreamPort, store));
   const logFile = join(folder, "signalbox.log");
   const log = openSync(logFile, "a");
-  const child = start("measured", [process.execPath, gatewayScript, "serve", "--config", config], ["ignore", log, log]);
+  const command = [process.execPath, ...nodeOptions, gatewayScript, "serve", "--config", config];
+  const child = start("measured", command, ["ignore", log, log]);
   closeSync(log);
   await waitFor("signalbox", child, () => answersOk(`http://127.0.0.1:${admin}/readyz`));
   return {
@@ -147,7 +154,7 @@ function signalboxConfig(port: number, admin: number, upstreamPort: number, stor
   const hash = createHash("sha256").update(teamKey).digest("hex");
   return `
 version: 1
-server: { listen: "127.0.0.1:${port}", admin: "127.0.0.1:${admin}", log: json }
+server: { listen: "127.0.0.1:${port}", admin: "127.0.0.1:${admin}", log: json, drain_delay: 0s }
 store: ${store}
 backends:
   engine: { kind: vllm, url: "http://127.0.0.1:${upstreamPort}", max_concurrent: 10000 }

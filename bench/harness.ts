@@ -24,6 +24,7 @@ export interface Options {
   readonly rounds: number;
   /** Where limits are counted. */
   readonly store: "memory" | "redis";
+  readonly profile: string | undefined;
 }
 
 const usage = `
@@ -31,6 +32,7 @@ const usage = `
   --rounds N     rounds instead of 5 (3 with --quick)
   --glued        streams: measure events that come four at a time, too
   --store redis  requests: count limits in a Redis instead of in the process
+  --profile DIR  requests: write a CPU profile of the gateway, which makes it dearer
   --awake        requests: load and upstream never sleep, so that no contender pays for waking them up
   --json FILE    write the figures to a file
   --gate         exit with 1 where a limit is not kept`;
@@ -46,6 +48,7 @@ export function readOptions(): Options {
         glued: { type: "boolean", default: false },
         awake: { type: "boolean", default: false },
         rounds: { type: "string" },
+        profile: { type: "string" },
         store: { type: "string", default: "memory" },
       },
       // `pnpm bench:overhead -- --quick` hands the dashes on.
@@ -57,6 +60,7 @@ export function readOptions(): Options {
     if (store !== "memory" && store !== "redis") throw new Error("--store is memory or redis");
     return {
       store,
+      profile: values.profile,
       json: values.json,
       quick: values.quick,
       gate: values.gate,

@@ -1,4 +1,4 @@
-import { bareProxy, type Contender, nginx, signalbox, signalboxOnRedis, teamKey } from "./contenders.ts";
+import { bareProxy, type Contender, nginx, signalbox, teamKey } from "./contenders.ts";
 import { cpuOf, printFigures, readOptions, runBench, startContenders, writeJson } from "./harness.ts";
 import { interleave, median, ratioOf, verdict } from "./rounds.ts";
 
@@ -8,8 +8,7 @@ const connections = 32;
 
 const options = readOptions();
 const limit = ratios[options.store];
-const gateway = options.store === "redis" ? signalboxOnRedis : signalbox;
-const contenders: readonly Contender[] = [bareProxy, nginx, gateway];
+const contenders: readonly Contender[] = [bareProxy, nginx, signalbox(options)];
 const requestsPerRound = options.quick ? 20_000 : 40_000;
 
 await runBench(

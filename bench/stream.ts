@@ -10,7 +10,7 @@ const streams = 40;
 const idleStreams = 2_000;
 const single: Pace = { everyMs: 10, eventsPerWrite: 1 };
 const glued: Pace = { everyMs: 40, eventsPerWrite: 4 };
-const contenders: readonly Contender[] = [barePipe, nginx, signalbox];
+const contenders: readonly Contender[] = [barePipe, nginx, signalbox({ store: "memory" })];
 
 const options = readOptions();
 const tokensPerStream = options.quick ? 200 : 500;
