@@ -6,9 +6,10 @@ import type { Outage } from "./run.ts";
 export interface OutageCost {
   /** Requests that were neither answered nor refused, from the loss on. */
   readonly failed: number;
-  /** Fullest window over its limit, in percent, over all windows that touch the time from the loss on. */
-  readonly overPct: number;
+  /** The fullest of the windows that end after the loss. */
   readonly fullest: readonly Fullest[];
+  /** Milliseconds from the loss to Redis' return. */
+  readonly downMs: number;
   /** How long a decision took: 99 % were faster, in milliseconds. */
   readonly p99Ms: {
     readonly before: number;
@@ -55,11 +56,11 @@ export function outageCost(all: readonly Asked[], { lostAt, backAt }: Outage, lo
     back: quantile(between(backAt, backAt + SECOND), 0.99),
     after: quantile(between(backAt + SECOND, Number.POSITIVE_INFINITY), 0.99),
   };
-  const fullest = fullestWindows(asked, lostAt);
+  const fullest = fullestWindows(asked, lostAt).map((one) => ({ ...one, at: one.at - lostAt }));
   return {
     failed: all.filter(({ sentAt, failure }) => failure !== undefined && sentAt >= lostAt - SECOND).length,
-    overPct: Math.max(0, ...fullest.map(({ overPct }) => overPct)),
     fullest,
+    downMs: backAt - lostAt,
     p99Ms,
     addedP99Ms: Math.max(0, p99Ms.firstSecond - p99Ms.before),
     addedForMs: slowFor(between, lostAt, backAt, p99Ms.before + NOTICEABLE_MS),

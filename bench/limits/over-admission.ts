@@ -7,7 +7,7 @@ export interface Fullest {
   readonly most: number;
   /** How far that is over the limit, in percent of it; 0 when it is not. */
   readonly overPct: number;
-  /** When that window begins. */
+  /** When that window begins; with the loss of Redis, by how long after it. */
   readonly at: number;
   /** How much of the window lies between sending and decision, in percent, the median: so exact is what is certain. */
   readonly blindPct: number;

@@ -28,13 +28,34 @@ export function linesOf(figures: Figures): readonly string[] {
     table([["team", "asked", "admitted", "due", "too few"], ...shares]),
     "",
     table([["", "is", "must be"], ...summary(figures)]),
+    ...overLines(figures),
     ...Object.entries(failures).map(([failure, count]) => `  failed ${count} times: ${failure}`),
     missed.length === 0 ? "\nPASS" : `\nFAIL  ${missed.join("; ")}`,
   ];
 }
 
+/** What was over its limit in a window that ends after the loss, and when. */
+function overLines({ outage }: Figures): string[] {
+  if (outage === null) return [];
+  const over = outage.fullest.filter(({ overPct }) => overPct > 0);
+  return over.map(({ rule, most, at }) => {
+    const when = `a window that begins ${Math.round(at)} ms after the loss (back after ${Math.round(outage.downMs)} ms)`;
+    return `  ${rule.id}: ${numberOf(most)} of ${rule.limit} in ${when}`;
+  });
+}
+
+function overRows(down: NonNullable<Figures["redis_down_over"]>): [string, number, string][] {
+  const { over_tokens_pct: tokens } = down;
+  return [
+    ["redis down: % over a limit of requests", down.over_requests_pct, "0"],
+    ["redis down: % over one of exact tokens", tokens.exact, "0"],
+    ["redis down: % over one of realistic tokens", tokens.realistic, `at most ${targets.over_tokens_pct.realistic}`],
+    ["redis down: % over one of slots", down.over_concurrent_pct, "0"],
+  ];
+}
+
 function summary(figures: Figures): string[][] {
-  const { over_tokens_pct: tokens, waits, returns, outage } = figures;
+  const { over_tokens_pct: tokens, waits, returns, outage, redis_down_over: down } = figures;
   const rows: [string, number | null, string][] = [
     ["over_requests_pct", figures.over_requests_pct, `at most ${targets.over_requests_pct}`],
     ["over_tokens_pct, exact estimates", tokens.exact, String(targets.over_tokens_pct.exact)],
@@ -46,11 +67,11 @@ function summary(figures: Figures): string[][] {
     ["% of waits that are too long", waits.tooLongPct, `at most ${targets.long_waits_pct}`],
     [`% of ${returns.cameBack} polite returns admitted`, returns.admittedPct, `at least ${targets.honest_waits_pct}`],
   ];
-  if (outage !== null) {
+  if (outage !== null && down !== null) {
     const { p99Ms } = outage;
     rows.push(
       ["redis_down_failed", outage.failed, String(targets.redis_down_failed)],
-      ["redis down: % over a limit", outage.overPct, String(targets.redis_down_over_pct)],
+      ...overRows(down),
       ["redis down: added p99, ms", outage.addedP99Ms, `at most ${targets.added_p99_ms}`],
       ["redis down: for so many ms", outage.addedForMs, `at most ${targets.added_for_ms}`],
       ["redis down: added to the median later, ms", outage.addedLaterMs, `at most ${targets.added_later_ms}`],

@@ -4,6 +4,8 @@ import type { Asking, Question } from "./asking.ts";
 import { type ModelName, type TrafficTeam, trafficTeams } from "./teams.ts";
 
 const TICK_MS = 4;
+/** Until all ask as much as they do: processes that have just begun are slow. */
+const RAMP_MS = 5000;
 
 /** Traffic of all teams until it is stopped. */
 export interface Traffic {
@@ -79,6 +81,7 @@ async function openly({ perSecond, turns }: TrafficTeam, { asking, choose, rando
     const now = performance.now() - began;
     for (; due <= now; due += gap()) {
       if (turns !== undefined && (due / 1000) % (turns[0] + turns[1]) > turns[0]) continue;
+      if (random() * RAMP_MS > due) continue;
       const { question, replica } = choose();
       void asking.ask(question, replica);
     }
