@@ -51,13 +51,11 @@ class WindowCounter implements Counter {
   }
 
   settle(now: number, place: number, taken: number, actual: number): void {
-    // What came beyond the estimate came late: counted from now on it is never under-counted.
-    if (actual > taken) this.#window.add(now, actual - taken);
-    else if (actual < taken) this.#window.giveBack(now, place, taken - actual);
+    this.#window.correct(now, place, actual - taken);
   }
 
   giveBack(now: number, place: number, taken: number): void {
-    this.#window.giveBack(now, place, taken);
+    this.#window.correct(now, place, -taken);
   }
 
   lapse(): void {}

@@ -5,10 +5,10 @@ export interface SlidingWindow {
   used(now: number): number;
   /** Milliseconds until `amount` more fits under `limit`, if nothing else comes; 0 = it fits now. `amount` is at most the limit. */
   waitMs(now: number, amount: number, limit: number): number;
-  /** Counts `amount` from now on; gives the place where it is counted, for `giveBack`. */
+  /** Counts `amount` from now on; gives the place where it is counted, for `correct`. */
   add(now: number, amount: number): number;
-  /** Takes back some of what was counted at `place`; nothing when that has left the window. */
-  giveBack(now: number, place: number, amount: number): void;
+  /** What was counted at `place` is so much more, or less. When it has left the window, more counts from now on, and less changes nothing. */
+  correct(now: number, place: number, difference: number): void;
   /** Milliseconds until the window is empty, if nothing else comes. */
   resetMs(now: number): number;
 }
@@ -66,13 +66,14 @@ export function createSlidingWindow(windowMs: number): SlidingWindow {
       total += amount;
       return newest;
     },
-    giveBack(now, place, amount) {
+    correct(now, place, difference) {
       advance(now);
-      if (place <= newest - size) return;
-      const index = place % size;
-      const back = Math.min(amount, counts[index]!);
-      counts[index]! -= back;
-      total -= back;
+      const left = place <= newest - size;
+      if (left && difference < 0) return;
+      const index = (left ? newest : place) % size;
+      const change = Math.max(difference, -counts[index]!);
+      counts[index]! += change;
+      total += change;
     },
     resetMs(now) {
       advance(now);

@@ -11,12 +11,6 @@ if ARGV[4] == '1' then
   redis.call('ZREM', KEYS[1], id)
 end
 
-local function settle_window(key, ms, taken, actual)
-  if actual < taken then return take_from_window(key, ms, reserved_at, taken - math.max(0, actual)) end
-  -- What came beyond the estimate came late: counted from now on it is never under-counted.
-  if actual > taken then count_in_window(open_window(key, ms), actual - taken) end
-end
-
 local function settle_period(key, every, taken, actual)
   if actual > 0 then
     begin_period(open_period(key, every))
@@ -31,7 +25,7 @@ for at = 1, count do
   local key, kind, span = KEYS[at + 4], ARGV[base + 1], ARGV[base + 2]
   local taken, actual = tonumber(ARGV[base + 3]), tonumber(ARGV[base + 4])
   if kind == 'w' then
-    settle_window(key, tonumber(span), taken, actual)
+    correct_window(key, tonumber(span), reserved_at, math.max(0, actual) - taken)
   elseif kind == 'p' then
     settle_period(key, span, taken, actual)
   elseif live then

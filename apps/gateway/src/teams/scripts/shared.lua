@@ -90,15 +90,21 @@ local function count_in_window(window, amount)
   window.newest = slot
 end
 
--- Takes back what was counted at the time `at`, as far as it still counts.
-local function take_from_window(key, ms, at, amount)
-  local slot = math.floor(at / (ms / 100))
+-- What was counted at the time `at` is so much more, or less. When it has left the window, more counts from now on, and less
+-- changes nothing.
+local function correct_window(key, ms, at, difference)
+  if difference == 0 then return end
+  local width = ms / 100
+  local slot = math.floor(at / width)
   local known = redis.call('HMGET', key, 'n', 't', slot % SIZE)
-  local newest, count = tonumber(known[1]), tonumber(known[3])
-  if not newest or not count or slot > newest or newest - slot >= SIZE then return end
-  local back = math.min(amount, count)
-  if back <= 0 then return end
-  redis.call('HSET', key, 't', whole(tonumber(known[2]) - back), slot % SIZE, whole(count - back))
+  local newest, count = tonumber(known[1]), tonumber(known[3]) or 0
+  local there = newest and slot <= newest and newest - slot < SIZE and math.floor(now / width) - slot < SIZE
+  if there then
+    local change = math.max(difference, -count)
+    redis.call('HSET', key, 't', whole(tonumber(known[2]) + change), slot % SIZE, whole(count + change))
+  elseif difference > 0 then
+    count_in_window(open_window(key, ms), difference)
+  end
 end
 
 -- Days since 1970 of the first day of a month: a year is taken to begin in March, so that its leap day is its last.

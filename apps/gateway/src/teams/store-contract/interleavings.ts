@@ -146,8 +146,9 @@ class Model {
     this.#newDay();
     if (ended.list.includes(month)) this.#spent += actual;
     for (const [limit, entry] of ended.counted) {
+      const there = this.#slotsSince(limit, entry.at) <= 100;
       if (one.do === "release") entry.amount = 0;
-      else if (limit !== requests && actual < entry.amount) entry.amount = actual;
+      else if (limit !== requests && (there || actual < entry.amount)) entry.amount = actual;
       else if (limit !== requests)
         this.#entries.get(limit)!.push({ at: this.#under.now(), amount: actual - entry.amount });
     }
@@ -166,6 +167,12 @@ class Model {
     if (one === month) return this.#spent + this.#held();
     const from = this.#under.now() - (one.span.kind === "window" ? one.span.ms : 0) * factor;
     return this.#entries.get(one)!.reduce((sum, { at, amount }) => (at > from ? sum + amount : sum), 0);
+  }
+
+  /** A slot is a hundredth of a window. */
+  #slotsSince({ span }: Quota, at: number): number {
+    const width = span.kind === "window" ? span.ms / 100 : 1;
+    return Math.floor(this.#under.now() / width) - Math.floor(at / width);
   }
 
   #held(): number {

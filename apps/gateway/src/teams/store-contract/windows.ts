@@ -96,6 +96,24 @@ export function windows(setUp: SetUp): void {
     expect(refused(await store.reserve(claim(quotas, 1))).state.tokens?.remaining).toBe(0);
   });
 
+  test("a reply beyond its estimate counts when it was admitted; when that has passed, from its end on", async () => {
+    const { store, advance, used } = await setUp();
+    const one = quota("tokens", 1000);
+    const quick = admitted(await store.reserve(claim([one], 100)));
+    const slow = admitted(await store.reserve(claim([one], 100)));
+    await advance(30_000);
+    quick.settle(took(300));
+    expect(await used(one)).toBe(400);
+    await advance(30_600);
+    expect(await used(one)).toBe(0);
+    slow.settle(took(250));
+    expect(await used(one)).toBe(150);
+    await advance(59_400);
+    expect(await used(one)).toBe(150);
+    await advance(1200);
+    expect(await used(one)).toBe(0);
+  });
+
   test("settling after the window has passed gives nothing back twice", async () => {
     const { store, advance } = await setUp();
     const quotas = [quota("tokens", 100)];
