@@ -4,6 +4,10 @@ import path from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { readAuditChain } from "../audit/audit-chain.ts";
 import type { AuditRecord } from "../audit/audit-line.ts";
+import { noAudit } from "../audit/audit-log.ts";
+import { createAdminApp } from "../routes/admin-app.ts";
+import { createRequestLog } from "../signals/request-log.ts";
+import { createFailureThrottle } from "../teams/failure-throttle.ts";
 import { hashKey } from "../teams/keys.ts";
 import { startTestGateway, type TestGateway } from "./test-gateway.ts";
 
@@ -74,6 +78,24 @@ describe("with tokens of the admin listener", () => {
     expect((await drain(gateway)).status).toBe(401);
     expect((await drain(gateway, operator)).status).toBe(200);
     expect((await drain(gateway, admin, "auto")).status).toBe(200);
+  });
+
+  test("no route is left out", async () => {
+    const gateway = await start();
+    const never = (): never => expect.unreachable();
+    const view = { serving: never, notReady: never, room: never, version: "", local: true };
+    const throttle = createFailureThrottle({ now: () => 0 });
+    const log = createRequestLog({ form: "silent" });
+    const { routes } = createAdminApp({ ...view, log, audit: noAudit, stored: undefined, throttle });
+    const open: string[] = [];
+    for (const { method, path: where } of routes) {
+      const headers = { "content-type": "application/json" };
+      const answer = await fetch(`${gateway.adminUrl}${where.replace(/:\w+/, "one")}`, { method, headers });
+      await answer.text();
+      if (answer.status !== 401) open.push(where);
+    }
+    expect(routes.length).toBeGreaterThan(6);
+    expect(open).toEqual(["/livez", "/readyz"]);
   });
 
   test("a reload takes new ones, and lets the old ones go", async () => {

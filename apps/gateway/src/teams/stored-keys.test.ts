@@ -1,8 +1,10 @@
 import { Redis } from "ioredis";
 import { afterEach, expect, onTestFinished, test } from "vitest";
 import { compileStore } from "../config/compile-store.ts";
+import type { ConfigFile } from "../config/schema.ts";
 import { createConnection } from "../store/connection.ts";
 import { startRedis, type TestRedis } from "../store/test-redis.ts";
+import { startCluster } from "../store/test-redis-groups.ts";
 import type { KeyRecord } from "./key-record.ts";
 import { hashKey } from "./keys.ts";
 import { followStoredKeys, type StoredKeys } from "./stored-keys.ts";
@@ -23,8 +25,12 @@ interface Replica {
   readonly told: string[];
 }
 
-function follow(redis: TestRedis, { pollMs = 1000, wallClock = Date.now } = {}): Replica {
-  const config = compileStore(redis.url, { files: new Map(), paths: [], folder: "/" });
+function follow(redis: TestRedis, options: { pollMs?: number; wallClock?: () => number } = {}): Replica {
+  return followAt(redis.url, options);
+}
+
+function followAt(store: ConfigFile["store"], { pollMs = 1000, wallClock = Date.now } = {}): Replica {
+  const config = compileStore(store, { files: new Map(), paths: [], folder: "/" });
   if (config === "memory") throw new Error("a Redis is wanted");
   const connection = createConnection(config);
   const told: string[] = [];
@@ -173,6 +179,17 @@ test("a key that was revoked does not come to life when the store is set back", 
   await two.keys.first;
   expect(two.keys.get(first.hash)?.ending).toBe("was revoked");
 });
+
+test("in a Cluster keys are where scripts can take them together, and every replica hears of them", async () => {
+  const cluster = await startCluster();
+  open.push(() => cluster.close());
+  const addresses = cluster.nodes.map(({ port }) => ({ host: "127.0.0.1", port }));
+  const store = { cluster: addresses, prefix: "signalbox", instances: 1 };
+  const [one, two] = [followAt(store, { pollMs: 60_000 }), followAt(store, { pollMs: 60_000 })];
+  await Promise.all([one.keys.first, two.keys.first]);
+  await put(one, recordOf("key-a"));
+  await expect.poll(() => has(two, "key-a"), { timeout: 2000 }).toBe(true);
+}, 60_000);
 
 test("what ended long ago is forgotten, in the store too", async () => {
   const redis = await startStore();
