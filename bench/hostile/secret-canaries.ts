@@ -6,7 +6,7 @@ export interface Canary {
   readonly ownWords?: true;
 }
 
-/** Twelve secrets that a gateway is given or handed through, and six kinds of words that it hears. */
+/** The secrets that a gateway is given or handed through, and the kinds of words that it hears. */
 export const canaries = {
   team_key: { what: "a team's key", value: "sb-canary-team-Qm3xT7vLp2Zk9RwY" },
   wrong_bearer: { what: "a wrong key", value: "sb-canary-wrong-Hd8sN4bVx6Jf1GcU" },
@@ -17,6 +17,12 @@ export const canaries = {
   variable: { what: "a variable that nobody names", value: "canary-variable-Oc9eM2vKr5Dl7TyS" },
   admin_token: { what: "the admin token", value: "canary-admin-Wj6uX3zNp1Ff8BhQ" },
   wrong_admin_token: { what: "a wrong admin token", value: "canary-notadmin-Es5gI7yRc2Ak4VmT" },
+  viewer_token: { what: "a named admin token", value: "canary-viewer-Mq4nZ8fUa1Rs6KbT" },
+  redis_password: { what: "the store's password", value: "canary-redis-Jd3hY7kLw2Pv9EcX" },
+  sentinel_password: { what: "the Sentinels' password", value: "canary-sentinel-Tg5oB1sMi8Nz4FuQ" },
+  silent_key: { what: "a key of a team with log: none", value: "sb-canary-silent-Ab2vN6jXe9Dr3WmK" },
+  silent_id: { what: "the id of a request of a team with log: none", value: "canary-silentid-Pl7cU4gHo1Yt8SzV" },
+  loud_key: { what: "a key of a team with log: full", value: "sb-canary-loud-Fi9wL3qBx6Ck1ReJ" },
   tls_key: { what: "a client certificate's key file", value: "canary-tlskey-Zn8oD4lUb6Wq9JxC" },
   url_password: { what: "a password in a URL", value: "canary-urlpass-Xi3kF9sGe7Pt1HvR" },
   query: { what: "a key in a query", value: "canary-query-Bl2wY6aMd8Ju5QnO" },
@@ -25,6 +31,16 @@ export const canaries = {
   tool_arguments: { what: "a tool call's arguments", value: "canary-toolargs-Yp6mA2jWi8Qe", ownWords: true },
   tool_description: { what: "a tool's description", value: "canary-tooldesc-Ch4vR1tBx5Gn", ownWords: true },
   reply: { what: "a reply", value: "canary-reply-Du9zK3fPs7Ml", ownWords: true },
+  silent_prompt: {
+    what: "a prompt of a team with log: none",
+    value: "canary-silentprompt-Rv4kE7dGy2Hn",
+    ownWords: true,
+  },
+  told_key: {
+    what: "a key in words of a team with log: full",
+    value: "sk-canary-told-Wz6pO8tJb3Ma5QxF",
+    ownWords: true,
+  },
   user: { what: "a user member", value: "canary-user-Lw8hO6qTy2Ej", ownWords: true },
 } as const satisfies Readonly<Record<string, Canary>>;
 

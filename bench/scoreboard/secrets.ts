@@ -1,5 +1,5 @@
-import { execFile, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,29 +8,26 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { checkConfig } from "../../apps/gateway/src/config/check.ts";
 import { type FaultInput, type Simulator, startSimulator } from "../../packages/simulator/src/index.ts";
+import { startEchoingStore } from "../hostile/echoing-store.ts";
 import { leakyPolicies } from "../hostile/leaky-policies.ts";
-import { hashOf, type ReadyGateway, startReadyGateway } from "../hostile/ready-gateway.ts";
+import { type ReadyGateway, startReadyGateway } from "../hostile/ready-gateway.ts";
 import { canaries, findCanaries } from "../hostile/secret-canaries.ts";
+import { secretPolicy, variables, writeSecrets } from "../hostile/secret-policy.ts";
+import { startWatchedStore } from "../hostile/watched-store.ts";
 import type { Measure } from "./measure.ts";
 
-/** Makes a client's certificate; where it is not on PATH, nothing is asked of a backend behind TLS. */
-const openssl = "openssl";
 const signalbox = fileURLToPath(import.meta.resolve("../../apps/gateway/src/main.ts"));
-const variable = (name: keyof typeof variables): string => `\${${name}}`;
-const variables = {
-  CANARY_API_KEY: canaries.api_key.value,
-  CANARY_HEADER: canaries.header.value,
-  DATABASE_PASSWORD: canaries.variable.value,
-};
-
 /** Where secrets were looked for, and which were found there. */
 class Search {
   readonly found = new Set<string>();
   places = 0;
+  /** Keys that were made on the way. */
+  readonly made: string[] = [];
 
   look(place: string, text: string, options?: { readonly answer: boolean }): void {
     this.places++;
     for (const what of findCanaries(text, options)) this.found.add(`${what}, in ${place}`);
+    if (this.made.some((key) => text.includes(key))) this.found.add(`a key of the store, in ${place}`);
   }
 }
 
@@ -42,7 +39,7 @@ export const secrets: Measure = {
     const folder = mkdtempSync(join(tmpdir(), "signalbox-secrets-"));
     const search = new Search();
     try {
-      writeFiles(folder);
+      writeSecrets(folder);
       await Promise.all(["json", "pretty"].map((log) => playTraffic(folder, log, search, size)));
       await playCommands(folder, search, size);
     } finally {
@@ -56,55 +53,6 @@ export const secrets: Measure = {
     };
   },
 };
-
-function writeFiles(folder: string): void {
-  const put = (name: string, text: string) => writeFileSync(join(folder, name), text, { mode: 0o600 });
-  put("api-key", `${canaries.api_key_file.value}\n`);
-  put("admin-token", `${canaries.admin_token.value}\n`);
-  put("short-token", canaries.admin_token.value.slice(-15));
-  put("broken.key", `-----BEGIN PRIVATE KEY-----\n${canaries.tls_key.value}\n-----END PRIVATE KEY-----\n`);
-  const [key, cert] = [join(folder, "client.key"), join(folder, "client.pem")];
-  const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  const words = ["req", "-x509", ...ec, "-subj", "/CN=client", "-keyout", key, "-out", cert];
-  if (spawnSync(openssl, words, { stdio: "pipe" }).status !== 0) return;
-  // A PEM file may hold text beside what it is there for.
-  put("client.key", `${canaries.tls_key.value}\n${readFileSync(key, "utf8")}`);
-}
-
-function policy(folder: string, log: string, [one, two]: readonly Simulator[]): Record<string, unknown> {
-  const file = (name: string) => join(folder, name);
-  const deny = [{ tool: "note", when: { argument: "text", matches: "never" } }];
-  return {
-    server: {
-      log,
-      admin_token_file: file("admin-token"),
-      capture: { file: file(`capture-${log}`), outcomes: ["failed", "repaired", "leaked", "coerced"] },
-    },
-    backends: {
-      one: {
-        kind: "vllm",
-        url: one!.url,
-        api_key: variable("CANARY_API_KEY"),
-        headers: { "x-secret": variable("CANARY_HEADER") },
-      },
-      two: { kind: "openai", url: two!.url, api_key_file: file("api-key") },
-      ...(existsSync(file("client.key")) && { locked: lockedBackend(folder, two!.url) }),
-    },
-    models: {
-      m: { on: [{ backend: "one" }], fallback: ["n"], guard: { schema: "flag", undeclared: "flag", deny } },
-      n: { on: [{ backend: "two" }], embeddings: true },
-      ...(existsSync(file("client.key")) && { locked: { on: [{ backend: "locked" }] } }),
-    },
-    routing: [{ name: "by-prompt", when: { complexity: "simple" }, use: "m" }, { use: "n" }],
-    teams: { all: { keys: [hashOf(canaries.team_key.value)], limits: { requests: "1k/min" } } },
-    defaults: { timeouts: { connect: "300ms", first_token: "400ms", idle: "400ms", total: "10s" } },
-  };
-}
-
-function lockedBackend(folder: string, url: string): object {
-  const tls = { cert_file: join(folder, "client.pem"), key_file: join(folder, "client.key") };
-  return { kind: "openai", url: url.replace("http:", "https:"), tls };
-}
 
 /** What engines may say of a request that they do not like: some give back all that they were sent. */
 const echo = [canaries.prompt, canaries.tool_arguments, canaries.reply].map(({ value }) => value).join(" ");
@@ -143,6 +91,7 @@ const faults: readonly FaultInput[] = [
 
 const call = { name: "note", arguments: { text: canaries.tool_arguments.value, count: "seven" } };
 const script = [
+  { when: { contains: "key is" }, reply: { deltas: ["yes: ", ...canaries.told_key.value.match(/.{1,9}/g)!, "."] } },
   { when: { contains: "call" }, reply: { text: canaries.reply.value, tool_calls: [call] } },
   {
     when: { contains: "leak" },
@@ -176,8 +125,9 @@ async function playTraffic(folder: string, log: string, search: Search, size: "s
   const [{ api_key, api_key_file }, models] = [canaries, ["m", "n"]];
   const one = await startSimulator({ kind: "vllm", models, script, apiKey: api_key.value });
   const two = await startSimulator({ kind: "openai", models, script, apiKey: api_key_file.value });
+  await using store = log === "json" ? await startWatchedStore() : await startEchoingStore();
   await using gateway = await startReadyGateway({
-    config: policy(folder, log, [one, two]),
+    config: secretPolicy(folder, log, { one, two, store }),
     env: variables,
     nodeOptions: ["--import", import.meta.resolve("../faults/saboteur.ts")],
   });
@@ -195,31 +145,50 @@ async function playTraffic(folder: string, log: string, search: Search, size: "s
     await Promise.all([one.clearFaults(), two.clearFaults()]);
   }
   await playBad(client);
+  await playTeams(client, one);
+  if (log === "json") await playStoredKey(gateway, client, search);
   await playAdmin(gateway, search);
   gateway.child.kill("SIGUSR2");
   writeFileSync(gateway.configFile, leakyPolicies["a password in a backend's address"]!);
   await sleep(1500);
-  const signals = await gateway.scrape();
-  search.look(`the metrics (${log})`, signals.text);
   await checkEngines(search, one, two);
-  for (const path of ["/status", "/readyz"]) search.look(path, await (await fetch(gateway.adminUrl + path)).text());
+  const headers = { authorization: `Bearer ${canaries.viewer_token.value}` };
+  for (const path of ["/metrics", "/status", "/readyz"]) {
+    const answer = await fetch(gateway.adminUrl + path, { headers });
+    if (!answer.ok) throw new Error(`${path} is not to be read: ${answer.status}`);
+    search.look(`${path} (${log})`, await answer.text());
+  }
   for (const words of [["status"], ["status", "--json"]]) {
-    search.look(`signalbox ${words.join(" ")}`, await run([...words, "--admin", gateway.adminUrl]));
+    const token = ["--token-file", join(folder, "viewer-token")];
+    search.look(`signalbox ${words.join(" ")}`, await run([...words, "--admin", gateway.adminUrl, ...token]));
   }
   gateway.child.kill("SIGTERM");
   await Promise.race([gateway.exited, sleep(6000)]);
   if (stdout.length < 5000) throw new Error("the log is too short to have been searched");
   for (const line of stdout.split("\n")) search.look(`the log (${log}): ${line.slice(0, 400)}`, line);
   search.look("standard error", gateway.errors());
-  search.look("the captures", readFileSync(join(folder, `capture-${log}`), "utf8"));
+  for (const name of ["capture", "audit", "usage"])
+    search.look(`${name}-${log}`, readAll(join(folder, `${name}-${log}`)));
+  const shown = log === "json" ? "evalsha" : canaries.sentinel_password.value;
+  if (!store.heard.includes(shown)) throw new Error("the store was told nothing");
+  if (log === "json") search.look("the commands to the store", store.heard);
+  if (!stdout.includes("[redacted:api_key]")) throw new Error("the log has no words of the team that wants them there");
   await Promise.all([one.close(), two.close()]);
+}
+
+/** A file, or all files of a folder. */
+function readAll(path: string): string {
+  if (!statSync(path).isDirectory()) return readFileSync(path, "utf8");
+  return readdirSync(path)
+    .map((name) => readFileSync(join(path, name), "utf8"))
+    .join("\n");
 }
 
 /** Only its own key reaches an engine, and none of ours. */
 async function checkEngines(search: Search, one: Simulator, two: Simulator): Promise<void> {
   for (const [engine, own] of [
-    [one, [canaries.api_key.value, canaries.header.value]],
-    [two, [canaries.api_key_file.value]],
+    [one, [canaries.api_key.value, canaries.header.value, canaries.silent_id.value]],
+    [two, [canaries.api_key_file.value, canaries.silent_id.value]],
   ] as const) {
     for (const { headers, path } of engine.log) {
       const text = own.reduce((rest, value) => rest.replaceAll(value, ""), JSON.stringify([headers, path]));
@@ -242,9 +211,12 @@ class Client {
     const text = typeof body === "string" ? body : JSON.stringify(body);
     const own = { authorization: `Bearer ${canaries.team_key.value}`, "content-type": "application/json" };
     const answer = await send(this.#gateway.port, path, text, { ...own, ...headers });
-    this.#search.look(`headers of ${answer.status}`, answer.headers);
-    this.#search.look(`the body of ${answer.status}: ${answer.text.slice(0, 200)}`, answer.text, { answer: true });
-    if (answer.status === 401 || answer.status === 404) this.#search.look(`the body of ${answer.status}`, answer.text);
+    // Its id goes back to who asked; vLLM makes the reply's own of it.
+    const id = headers["x-request-id"] ?? "none";
+    const told = answer.text.replaceAll(id, "");
+    this.#search.look(`headers of ${answer.status}`, answer.headers.replaceAll(id, ""));
+    this.#search.look(`the body of ${answer.status}: ${told.slice(0, 200)}`, told, { answer: true });
+    if (answer.status === 401 || answer.status === 404) this.#search.look(`the body of ${answer.status}`, told);
   }
 }
 
@@ -256,6 +228,38 @@ async function playGood(client: Client): Promise<void> {
   }
   await client.post({ model: "n", input: canaries.prompt.value }, {}, "/v1/embeddings");
   await client.post(chatOf("locked", "hi", true));
+}
+
+/** Teams of which nothing is written down, and all but what is redacted. */
+async function playTeams(client: Client, engine: Simulator): Promise<void> {
+  const silent = { authorization: `Bearer ${canaries.silent_key.value}`, "x-request-id": canaries.silent_id.value };
+  const loud = { authorization: `Bearer ${canaries.loud_key.value}` };
+  const ask = (content: string, more: object = {}) => ({ model: "m", messages: [{ role: "user", content }], ...more });
+  for (const stream of [true, false]) {
+    for (const word of ["hi", "call", "leak"])
+      await client.post(ask(`${word} ${canaries.silent_prompt.value}`, { stream, tools }), silent);
+    await client.post(ask(`the key is ${canaries.told_key.value}`, { stream }), loud);
+    engine.fault({ kind: "cut", times: 1 });
+    await client.post(ask(canaries.silent_prompt.value, { stream }), silent);
+  }
+  await client.post(ask(canaries.silent_prompt.value, { model: "none" }), silent);
+  await client.post(ask(canaries.silent_prompt.value, { temperature: canaries.silent_prompt.value }), silent);
+}
+
+/** A key that the gateway makes: it is told once, and stands nowhere. */
+async function playStoredKey({ adminUrl }: ReadyGateway, client: Client, search: Search): Promise<void> {
+  const headers = { authorization: `Bearer ${canaries.admin_token.value}`, "content-type": "application/json" };
+  const change = async (body: object) => {
+    const answer = await fetch(`${adminUrl}/keys`, { method: "POST", headers, body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`no key: ${answer.status} ${await answer.text()}`);
+    return (await answer.json()) as { key?: string };
+  };
+  const { key = "" } = await change({ action: "create", team: "all", name: "made" });
+  search.made.push(key);
+  for (const stream of [true, false]) await client.post(chatOf("m", "hi", stream), { authorization: `Bearer ${key}` });
+  search.look("the list of keys", await (await fetch(`${adminUrl}/keys`, { headers })).text());
+  await change({ action: "revoke", team: "all", name: "made" });
+  await client.post(chatOf("m", "hi", true), { authorization: `Bearer ${key}` });
 }
 
 /** What clients get wrong, with secrets in it. */
@@ -297,8 +301,9 @@ async function playAdmin({ adminUrl }: ReadyGateway, search: Search): Promise<vo
 
 /** What the commands say of good and of bad policies; in short, `serve` and `explain` are asked about the first ones alone. */
 async function playCommands(folder: string, search: Search, size: "short" | "full"): Promise<void> {
-  const nowhere = { url: "http://127.0.0.1:9" } as Simulator;
-  const good = `${JSON.stringify({ version: 1, ...policy(folder, "json", [nowhere, nowhere]) })}\n`;
+  const nowhere = { url: "http://127.0.0.1:9" };
+  const pool = { one: nowhere, two: nowhere, store: { port: 9 } };
+  const good = `${JSON.stringify({ version: 1, ...secretPolicy(folder, "pretty", pool) })}\n`;
   const entries = Object.entries({ "a good policy": good, ...leakyPolicies });
   const playOne = async ([what, text]: [string, string], number: number): Promise<void> => {
     const file = join(folder, `policy-${number}.yaml`);
