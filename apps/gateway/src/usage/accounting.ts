@@ -63,9 +63,9 @@ async function restore(folder: string, { config, limits, log }: AccountingOption
   const seed: MemoryStore["seed"] = (quota, amount) => limits.seed(quota, amount);
   try {
     const teams = config.teams?.values() ?? [];
-    const { entries, torn } = await restoreBudgets({ folder, teams, now: Date.now(), seed });
+    const { days, entries, torn } = await restoreBudgets({ folder, teams, now: Date.now(), seed });
     if (torn > 0) log.warn("usage files hold lines that are torn, which were left out", { folder, lines: torn });
-    if (entries > 0) log.info("budgets restored", { entries, ms: Math.round(performance.now() - began) });
+    if (days > 0) log.info("budgets restored", { days, entries, ms: Math.round(performance.now() - began) });
   } catch (error) {
     log.warn("budgets begin anew: the usage files cannot be read", { folder, error: String(error) });
   }

@@ -11,6 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { totalsOf } from "./day-totals.ts";
 import { createFileLedger } from "./file-ledger.ts";
 import { entry } from "./test-entry.ts";
 import { DAY_MS, type UsageEntry, usageLine } from "./usage-entry.ts";
@@ -49,7 +50,7 @@ test("entries are written down, one file a day, for their owner alone", async ()
   ];
   for (const one of entries) ledger.enter(one);
   await ledger.close();
-  expect(readdirSync(folder)).toEqual(["2026-11-21.jsonl", "2026-11-22.jsonl"]);
+  expect(readdirSync(folder)).toEqual(["2026-11-21.jsonl", "2026-11-21.totals.json", "2026-11-22.jsonl"]);
   expect(statSync(`${folder}/2026-11-21.jsonl`).mode & 0o777).toBe(0o600);
   expect(await readAll()).toEqual({ entries, torn: 0 });
   expect(ledger.dropped).toBe(0);
@@ -71,7 +72,8 @@ test("a restart goes on in the same file, and a line that a crash has torn harms
 
 test("a day's file goes when it is no longer to be kept; nothing else in the folder does", async () => {
   mkdirSync(folder);
-  for (const name of ["2026-11-13.jsonl", "2026-11-14.jsonl", "notes.txt"]) writeFileSync(`${folder}/${name}`, "");
+  for (const name of ["2026-11-13.jsonl", "2026-11-13.totals.json", "2026-11-14.jsonl", "notes.txt"])
+    writeFileSync(`${folder}/${name}`, "");
   const ledger = open(7);
   ledger.enter(entry());
   await ledger.close();
@@ -103,4 +105,32 @@ test("a file without lines is none of ours", async () => {
   const reading = { onEntry: () => {}, onTorn: () => {} };
   await expect(readUsageFile(`${folder}/x`, always, reading)).rejects.toThrow("holds a line of more than");
   expect(readFileSync(`${folder}/x`).length).toBe(200_000);
+});
+
+test("the totals of a day that is over are those of its file, unless it has grown since", async () => {
+  const ledger = open();
+  for (const cost of [1, 2, 4]) ledger.enter(entry({ cost, gpuMs: 1, team: cost === 4 ? "payments" : "search" }));
+  ledger.enter(entry({ time: noon + DAY_MS }));
+  await ledger.close();
+  const file = `${folder}/2026-11-21.jsonl`;
+  const asWritten = await totalsOf(file, expect.unreachable);
+  expect(asWritten.entries).toBe(0);
+  expect(Object.fromEntries(asWritten.byTeam)).toEqual({
+    search: { input: 200, output: 40, cost: 3, gpuMs: 2 },
+    payments: { input: 100, output: 20, cost: 4, gpuMs: 1 },
+  });
+  appendFileSync(file, `${usageLine(entry({ cost: 8 }))}\n`);
+  const read = await totalsOf(file, expect.unreachable);
+  expect(read.entries).toBe(4);
+  expect(read.byTeam.get("search")).toEqual({ input: 300, output: 60, cost: 11, gpuMs: 2 });
+});
+
+test("a day of which a process wrote a part alone has no totals", async () => {
+  mkdirSync(folder);
+  writeFileSync(`${folder}/2026-11-21.jsonl`, `${usageLine(entry())}\n`);
+  const ledger = open();
+  ledger.enter(entry());
+  ledger.enter(entry({ time: noon + DAY_MS }));
+  await ledger.close();
+  expect(readdirSync(folder)).toEqual(["2026-11-21.jsonl", "2026-11-22.jsonl"]);
 });

@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rm, unlink } from "node:fs/promises";
 import type { LineSink } from "../signals/line-sink.ts";
 import { createLineWriter, type LineWriter } from "../signals/line-writer.ts";
+import { DayTotals, totalsFile, writeTotals } from "./day-totals.ts";
 import type { Ledger } from "./ledger.ts";
 import { dayOf, type UsageEntry, usageLine } from "./usage-entry.ts";
 import { dayFiles, firstKeptDay, usageFile } from "./usage-files.ts";
@@ -16,7 +17,8 @@ export interface FileLedgerOptions {
 
 /**
  * A ledger in files of JSON lines, one for each UTC day, for their owner alone. Lines are written within 50 ms; what a
- * SIGKILL takes is what came in that time. A day's file goes when it is no longer to be kept.
+ * SIGKILL takes is what came in that time. Beside the file of a day that is over stand its
+ * totals; both go when they are no longer to be kept.
  */
 export function createFileLedger(options: FileLedgerOptions): Ledger {
   return new FileLedger(options);
@@ -42,7 +44,9 @@ class FileLedger implements Ledger {
   enter(entry: UsageEntry): void {
     const day = dayOf(entry.time);
     if (day !== this.#day) this.#turn(day, entry.time);
-    this.#part!.writer.write(`${usageLine(entry)}\n`);
+    const line = `${usageLine(entry)}\n`;
+    this.#part!.totals.add(entry, line.length);
+    this.#part!.writer.write(line);
   }
 
   close(): Promise<void> {
@@ -52,13 +56,14 @@ class FileLedger implements Ledger {
 
   /** On to another day's file. */
   #turn(day: string, now: number): void {
-    this.#leave();
+    this.#leave(true);
     this.#day = day;
     this.#part = openPart(this.#options.folder, day, (error) => this.#tell(error));
     this.#closing = this.#closing.then(() => this.#sweep(now)).catch((error: unknown) => this.#tell(error));
   }
 
-  #leave(): void {
+  /** `over`: its day is, and its totals spare the next start a reading. */
+  #leave(over = false): void {
     const part = this.#part;
     if (part === undefined) return;
     this.#part = undefined;
@@ -67,13 +72,18 @@ class FileLedger implements Ledger {
       await part.writer.flush();
       this.#lost += part.writer.dropped;
       await part.close();
+      if (over) await writeTotals(part.file, part.totals).catch((error: unknown) => this.#tell(error));
     });
   }
 
   async #sweep(now: number): Promise<void> {
     const { folder, keepDays } = this.#options;
     const first = Date.parse(firstKeptDay(now, keepDays));
-    for (const { file, startsAt } of await dayFiles(folder)) if (startsAt < first) await unlink(file);
+    for (const { file, startsAt } of await dayFiles(folder)) {
+      if (startsAt >= first) break;
+      await unlink(file);
+      await rm(totalsFile(file), { force: true });
+    }
   }
 
   #tell(error: unknown): void {
@@ -86,16 +96,20 @@ class FileLedger implements Ledger {
 
 /** The file of one day, while it is written. */
 interface Part {
+  readonly file: string;
+  /** Of what this process wrote. */
+  readonly totals: DayTotals;
   readonly writer: LineWriter;
   close(): Promise<void>;
 }
 
 /** Opened by its first write, so that nobody waits for a disk. */
 function openPart(folder: string, day: string, onError: (error: unknown) => void): Part {
+  const file = usageFile(folder, day);
   let opening: Promise<FileHandle> | undefined;
   const sink: LineSink = {
     write(bytes, from, done) {
-      opening ??= openFile(folder, usageFile(folder, day));
+      opening ??= openFile(folder, file);
       opening
         .then((file) => file.write(bytes, from))
         .then(
@@ -111,6 +125,8 @@ function openPart(folder: string, day: string, onError: (error: unknown) => void
     giveUp() {},
   };
   return {
+    file,
+    totals: new DayTotals(),
     writer: createLineWriter({ fd: sink }),
     close: async () => {
       const file = await opening?.catch(() => undefined);

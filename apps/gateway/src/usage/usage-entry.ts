@@ -44,9 +44,8 @@ const numberNames = Object.entries(numbers) as [keyof typeof numbers, string][];
 /** An entry as a line of JSON, without its line break; what is 0 is left out, but for the tokens. */
 export function usageLine(entry: UsageEntry): string {
   const { id, team, key, model, backend, endpoint, outcome, input, output } = entry;
-  const time = new Date(entry.time).toISOString();
   return JSON.stringify({
-    time,
+    time: isoOf(entry.time),
     id,
     team,
     key,
@@ -61,6 +60,14 @@ export function usageLine(entry: UsageEntry): string {
     cost_nano: entry.cost || undefined,
     gpu_ms: entry.gpuMs || undefined,
   });
+}
+
+/** The text is made once for each millisecond. */
+let clock = { ms: Number.NaN, text: "" };
+
+function isoOf(ms: number): string {
+  if (ms !== clock.ms) clock = { ms, text: new Date(ms).toISOString() };
+  return clock.text;
 }
 
 /** Reads a line; undefined = it is torn, or none of ours. */
