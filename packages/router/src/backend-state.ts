@@ -32,6 +32,22 @@ export type Unfit =
   | "full"
   | "recovering";
 
+/** Whose an attempt is. */
+export interface Holder {
+  readonly name: string;
+  /** Its share of what is scarce; above 0. */
+  readonly weight: number;
+}
+
+/** What one holder has of a backend. */
+export interface Holding {
+  /** Attempts under way. */
+  held: number;
+  weight: number;
+  /** When it last began one, in milliseconds of the injected clock. */
+  seenAt: number;
+}
+
 /** An attempt under way. `end` is called exactly once, with the one outcome. */
 export interface Permit {
   /**
@@ -49,6 +65,15 @@ export interface BackendState {
   readonly inFlight: number;
   readonly health: Health;
   readonly load: EngineLoad | undefined;
+  /** When the engine said so, and how many attempts of ours were under way then. */
+  readonly loadAt: number;
+  readonly loadInFlight: number;
+  /** Load that is older than so many milliseconds says nothing any more. */
+  readonly loadTtlMs: number;
+  /** How long a good reply takes, on average, in milliseconds. */
+  readonly replyMs: number;
+  /** Who has attempts under way, or had some lately, by name. */
+  readonly holdings: ReadonlyMap<string, Holding>;
   /** Models loaded in memory; undefined where the kind cannot tell. */
   readonly warm: ReadonlySet<string> | undefined;
   /** Set by hand; undefined = the backend is left to itself. */
@@ -75,6 +100,9 @@ export interface DeploymentState {
   unfit(now: number): Unfit | undefined;
   /** Milliseconds until it may be worth a try, for Retry-After; 0 = now. */
   retryInMs(now: number): number;
-  /** Takes a slot (and, half-open, the probe's place). Undefined when it no longer may, or `force` is not set and it is unfit. */
-  begin(now: number, force?: boolean): Permit | undefined;
+  /**
+   * Takes a slot (and, half-open, the probe's place), for `holder` where it is known. Undefined when it no longer may, or
+   * `force` is not set and it is unfit.
+   */
+  begin(now: number, force?: boolean, holder?: Holder): Permit | undefined;
 }

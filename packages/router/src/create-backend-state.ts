@@ -1,5 +1,5 @@
 import type { Outcome } from "@signalbox/protocol";
-import type { BackendState, DeploymentState, EngineLoad, Health, Override } from "./backend-state.ts";
+import type { BackendState, DeploymentState, EngineLoad, Health, Holder, Holding, Override } from "./backend-state.ts";
 import { Breaker, type BreakerSettings, type BreakerState, worseOf } from "./breaker.ts";
 import { LiveDeploymentState, type SharedState } from "./deployment-state.ts";
 
@@ -32,7 +32,14 @@ export interface BackendStateOptions {
   /** Time between two probes: when a backend that is down may be worth another look. 5000 unless told. */
   readonly probeIntervalMs?: number;
   onBreakerChange?(change: BreakerChange): void;
+  /** An attempt on it has ended, or its engine has told its load: there may be room. */
+  onRoom?(backend: BackendState): void;
 }
+
+/** Load is believed for so many intervals between probes. */
+const LOAD_PROBES = 3;
+/** Beyond this many, holders that hold nothing are forgotten. */
+const KEPT_HOLDERS = 256;
 
 /** The owner's view of a backend's state: what others only read, it also adjusts and ends. */
 export interface OwnedBackendState extends BackendState {
@@ -65,6 +72,10 @@ class LiveBackendState implements OwnedBackendState, SharedState {
   inFlight = 0;
   health: Health;
   load: EngineLoad | undefined;
+  loadAt = Number.NEGATIVE_INFINITY;
+  loadInFlight = 0;
+  readonly loadTtlMs: number;
+  readonly holdings = new Map<string, Holding>();
   warm: ReadonlySet<string> | undefined;
   override: Override | undefined;
   replyMs = 1000;
@@ -76,6 +87,7 @@ class LiveBackendState implements OwnedBackendState, SharedState {
     this.options = options;
     this.name = options.name;
     this.maxConcurrent = options.maxConcurrent;
+    this.loadTtlMs = LOAD_PROBES * (options.probeIntervalMs ?? 5000);
     this.health = { status: "unknown", reason: "not probed yet", since: options.now() };
     this.reach = new Breaker({
       ...options.breaker,
@@ -121,12 +133,12 @@ class LiveBackendState implements OwnedBackendState, SharedState {
     if (health.status === "down" && this.#deliversAt(now)) return;
     if (health.status === "ready" && this.health.status === "down") this.#hasten(now);
     this.#setHealth(health.status, health.reason, now);
-    this.load = load;
     this.warm = warm;
+    this.#setLoad(load, now);
   }
 
   observeLoad(load: EngineLoad): void {
-    this.load = { ...this.load, ...load };
+    this.#setLoad({ ...this.load, ...load }, this.options.now());
   }
 
   setOverride(override: Override | undefined): void {
@@ -143,16 +155,28 @@ class LiveBackendState implements OwnedBackendState, SharedState {
     this.reach.close();
   }
 
-  enter(): void {
+  enter(now: number, holder: Holder | undefined): Holding | undefined {
     this.inFlight++;
+    if (holder === undefined) return undefined;
+    const holding = this.holdings.get(holder.name) ?? this.#newHolding(holder.name);
+    holding.held++;
+    holding.weight = holder.weight;
+    holding.seenAt = now;
+    return holding;
   }
 
   alive(now: number): void {
     this.#aliveAt = now;
   }
 
-  leave(outcome: Outcome, tookMs: number, now: number): void {
+  leave(outcome: Outcome, tookMs: number, now: number, holding: Holding | undefined): void {
     this.inFlight--;
+    if (holding !== undefined) holding.held--;
+    this.#learn(outcome, tookMs, now);
+    this.options.onRoom?.(this);
+  }
+
+  #learn(outcome: Outcome, tookMs: number, now: number): void {
     // An answer that is an error is one model's matter, and the probe is asked about the backend.
     const answered = outcome.kind === "failed" && (outcome.cause === "server_error" || outcome.cause === "malformed");
     if (outcome.kind === "failed" && !answered) this.#failedAt = now;
@@ -160,6 +184,21 @@ class LiveBackendState implements OwnedBackendState, SharedState {
     if (outcome.kind !== "ok") return;
     this.replyMs += (tookMs - this.replyMs) / 8;
     if (this.health.status !== "ready") this.#setHealth("ready", "answered a request", now);
+  }
+
+  #setLoad(load: EngineLoad | undefined, now: number): void {
+    this.load = load;
+    this.loadAt = now;
+    this.loadInFlight = this.inFlight;
+    this.options.onRoom?.(this);
+  }
+
+  #newHolding(name: string): Holding {
+    if (this.holdings.size >= KEPT_HOLDERS)
+      for (const [other, { held }] of this.holdings) if (held === 0) this.holdings.delete(other);
+    const holding = { held: 0, weight: 1, seenAt: 0 };
+    this.holdings.set(name, holding);
+    return holding;
   }
 
   #forget(): void {

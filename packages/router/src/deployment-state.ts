@@ -1,5 +1,5 @@
 import type { FailureCause, Outcome } from "@signalbox/protocol";
-import type { BackendState, DeploymentState, Permit, Unfit } from "./backend-state.ts";
+import type { BackendState, DeploymentState, Holder, Holding, Permit, Unfit } from "./backend-state.ts";
 import { Breaker, type BreakerState, type Ticket, worseOf } from "./breaker.ts";
 import type { BackendStateOptions } from "./create-backend-state.ts";
 
@@ -8,11 +8,9 @@ export interface SharedState extends BackendState {
   readonly options: BackendStateOptions;
   /** Can the backend be reached at all? One for all its models, so that an outage of the host has one probe a wait. */
   readonly reach: Breaker;
-  /** How long a good reply takes, on average, in milliseconds. */
-  readonly replyMs: number;
-  enter(): void;
+  enter(now: number, holder: Holder | undefined): Holding | undefined;
   alive(now: number): void;
-  leave(outcome: Outcome, tookMs: number, now: number): void;
+  leave(outcome: Outcome, tookMs: number, now: number, holding: Holding | undefined): void;
 }
 
 /** Reasons that panic mode may overrule; the others mean "alive, but not now", or that somebody said so. */
@@ -109,7 +107,7 @@ export class LiveDeploymentState implements DeploymentState {
     return Math.max(cooling, breaker);
   }
 
-  begin(now: number, force = false): Permit | undefined {
+  begin(now: number, force = false, holder?: Holder): Permit | undefined {
     const { reach, inFlight, maxConcurrent } = this.backend;
     const why = this.unfit(now);
     if (why !== undefined) {
@@ -117,8 +115,8 @@ export class LiveDeploymentState implements DeploymentState {
       if (this.coolingUntil > now || inFlight >= maxConcurrent) return undefined;
     }
     if (!reach.admits(now, force) || !this.#own.admits(now, force)) return undefined;
-    this.backend.enter();
-    return new LivePermit(this, reach.begin(now, force)!, this.#own.begin(now, force)!, now);
+    const holding = this.backend.enter(now, holder);
+    return new LivePermit(this, reach.begin(now, force)!, this.#own.begin(now, force)!, now, holding);
   }
 
   alive(reach: Ticket, own: Ticket, now: number): void {
@@ -127,7 +125,7 @@ export class LiveDeploymentState implements DeploymentState {
     this.#own.alive(own, now);
   }
 
-  settle(reach: Ticket, own: Ticket, began: number, outcome: Outcome): void {
+  settle(reach: Ticket, own: Ticket, began: number, outcome: Outcome, holding: Holding | undefined): void {
     const { backend } = this;
     const now = backend.options.now();
     const judged = backend.override === "close" && outcome.kind === "failed" ? NEUTRAL : outcome;
@@ -138,7 +136,7 @@ export class LiveDeploymentState implements DeploymentState {
       this.#cooldownMs = 0;
       this.strained = false;
     }
-    backend.leave(outcome, now - began, now);
+    backend.leave(outcome, now - began, now, holding);
   }
 
   /** Tells a change of the two breakers together. */
@@ -188,13 +186,15 @@ class LivePermit implements Permit {
   readonly #reach: Ticket;
   readonly #own: Ticket;
   readonly #began: number;
+  readonly #holding: Holding | undefined;
   #ended = false;
 
-  constructor(state: LiveDeploymentState, reach: Ticket, own: Ticket, began: number) {
+  constructor(state: LiveDeploymentState, reach: Ticket, own: Ticket, began: number, holding: Holding | undefined) {
     this.#state = state;
     this.#reach = reach;
     this.#own = own;
     this.#began = began;
+    this.#holding = holding;
   }
 
   alive(now: number): void {
@@ -205,6 +205,6 @@ class LivePermit implements Permit {
     // A second outcome would free a slot that is not held.
     if (this.#ended) return;
     this.#ended = true;
-    this.#state.settle(this.#reach, this.#own, this.#began, outcome);
+    this.#state.settle(this.#reach, this.#own, this.#began, outcome, this.#holding);
   }
 }

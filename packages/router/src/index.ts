@@ -8,6 +8,7 @@ export {
   type DeploymentState,
   type EngineLoad,
   type Health,
+  type Holder,
   type Override,
   overrides,
   type Permit,
@@ -26,6 +27,17 @@ export {
 export { type DeadRule, findDeadRules, type RuleKnowledge, teamsOf } from "./dead-rules.ts";
 export { autoModel, chainOf, type Decision, decide, isReachable, usableModels } from "./decide.ts";
 export { estimateTokens } from "./estimate-tokens.ts";
+export {
+  type Claimant,
+  FairQueue,
+  Lane,
+  Place,
+  type Priority,
+  priorities,
+  priorityWeights,
+  type Waiter,
+} from "./fair-queue.ts";
+export { isOverShare, keptSlots } from "./fair-share.ts";
 export { type Features, readFeatures } from "./features.ts";
 export { localPolicy } from "./local-policy.ts";
 export {
@@ -43,6 +55,7 @@ export {
 } from "./policy.ts";
 export { createRetryBudget, type RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
 export { candidatesFor, type Refusal, type Selection } from "./select.ts";
+export { isSaturated, type SaturationLimits, type Standing, standingOf } from "./standing.ts";
 export { isStrategyName, type StrategyName, strategies, strategyNames } from "./strategies.ts";
 export type { Candidate, Strategy, StrategyContext } from "./strategy.ts";
 export type { AttemptPlan, AttemptRecord } from "./walk.ts";

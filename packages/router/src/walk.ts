@@ -1,7 +1,7 @@
 import { type FailureCause, GatewayError, type Outcome } from "@signalbox/protocol";
 import type { WalkEffects } from "./attempt-effects.ts";
 import type { AttemptFailure } from "./attempt-failure.ts";
-import type { Permit, Unfit } from "./backend-state.ts";
+import type { Holder, Permit, Unfit } from "./backend-state.ts";
 import { clientErrorOf } from "./client-error.ts";
 import { isReset, nextAfter } from "./next-after.ts";
 import type { Deployment, Model } from "./policy.ts";
@@ -23,6 +23,8 @@ export interface AttemptPlan {
   readonly chain: readonly Model[];
   /** Attempts that the whole request may make, over all models and backends. */
   readonly attempts: number;
+  /** Whose the request is. */
+  readonly holder?: Holder | undefined;
   /** Aborted when the client has left or the deadline is over, with the GatewayError that says so as its reason. */
   readonly signal: { readonly aborted: boolean; readonly reason: unknown };
 }
@@ -253,7 +255,7 @@ export class Walk {
   }
 
   #take(candidate: Candidate, model: Model, now: number, hedge: string | undefined): Turn | undefined {
-    const permit = candidate.state.begin(now, this.#panic);
+    const permit = candidate.state.begin(now, this.#panic, this.#plan.holder);
     if (permit === undefined) {
       this.#granted = this.attempts > 0 || this.#panic;
       return undefined;
