@@ -17,6 +17,14 @@ export interface EngineLoad {
   readonly slots?: number;
 }
 
+/** From when on an engine counts as saturated, by what it says of itself. */
+export interface SaturationLimits {
+  /** More requests than this wait in the engine's own queue. */
+  readonly waiting: number;
+  /** At least this share of its KV cache is in use, 0 to 1. */
+  readonly kvUse: number;
+}
+
 /** What an operator can set by hand: see `OwnedBackendState.setOverride`. */
 export const overrides = ["drain", "open", "close"] as const;
 export type Override = (typeof overrides)[number];
@@ -70,6 +78,7 @@ export interface BackendState {
   readonly loadInFlight: number;
   /** Load that is older than so many milliseconds says nothing any more. */
   readonly loadTtlMs: number;
+  readonly saturation: SaturationLimits;
   /** How long a good reply takes, on average, in milliseconds. */
   readonly replyMs: number;
   /** Who has attempts under way, or had some lately, by name. */

@@ -1,5 +1,14 @@
 import type { Outcome } from "@signalbox/protocol";
-import type { BackendState, DeploymentState, EngineLoad, Health, Holder, Holding, Override } from "./backend-state.ts";
+import type {
+  BackendState,
+  DeploymentState,
+  EngineLoad,
+  Health,
+  Holder,
+  Holding,
+  Override,
+  SaturationLimits,
+} from "./backend-state.ts";
 import { Breaker, type BreakerSettings, type BreakerState, worseOf } from "./breaker.ts";
 import { LiveDeploymentState, type SharedState } from "./deployment-state.ts";
 
@@ -20,6 +29,8 @@ export interface BackendStateOptions {
   now(): number;
   /** In [0, 1). */
   random(): number;
+  /** When its engine counts as saturated; never unless told. */
+  readonly saturation?: SaturationLimits;
   readonly breaker?: Partial<BreakerSettings>;
   /** First pause after a 429 or 503 without Retry-After; doubles while they go on. 1000 unless told. */
   readonly cooldownMs?: number;
@@ -32,10 +43,11 @@ export interface BackendStateOptions {
   /** Time between two probes: when a backend that is down may be worth another look. 5000 unless told. */
   readonly probeIntervalMs?: number;
   onBreakerChange?(change: BreakerChange): void;
-  /** An attempt on it has ended, or its engine has told its load: there may be room. */
-  onRoom?(backend: BackendState): void;
+  /** There may be room: an attempt on it has ended, or, where not `ended`, its engine has told its load. */
+  onRoom?(backend: BackendState, ended: boolean): void;
 }
 
+const NEVER: SaturationLimits = { waiting: Number.POSITIVE_INFINITY, kvUse: Number.POSITIVE_INFINITY };
 /** Load is believed for so many intervals between probes. */
 const LOAD_PROBES = 3;
 /** Beyond this many, holders that hold nothing are forgotten. */
@@ -67,6 +79,7 @@ export function createBackendState(options: BackendStateOptions): OwnedBackendSt
 class LiveBackendState implements OwnedBackendState, SharedState {
   readonly name: string;
   readonly maxConcurrent: number;
+  readonly saturation: SaturationLimits;
   readonly options: BackendStateOptions;
   readonly reach: Breaker;
   inFlight = 0;
@@ -87,6 +100,7 @@ class LiveBackendState implements OwnedBackendState, SharedState {
     this.options = options;
     this.name = options.name;
     this.maxConcurrent = options.maxConcurrent;
+    this.saturation = options.saturation ?? NEVER;
     this.loadTtlMs = LOAD_PROBES * (options.probeIntervalMs ?? 5000);
     this.health = { status: "unknown", reason: "not probed yet", since: options.now() };
     this.reach = new Breaker({
@@ -173,7 +187,7 @@ class LiveBackendState implements OwnedBackendState, SharedState {
     this.inFlight--;
     if (holding !== undefined) holding.held--;
     this.#learn(outcome, tookMs, now);
-    this.options.onRoom?.(this);
+    this.options.onRoom?.(this, true);
   }
 
   #learn(outcome: Outcome, tookMs: number, now: number): void {
@@ -190,7 +204,7 @@ class LiveBackendState implements OwnedBackendState, SharedState {
     this.load = load;
     this.loadAt = now;
     this.loadInFlight = this.inFlight;
-    this.options.onRoom?.(this);
+    this.options.onRoom?.(this, false);
   }
 
   #newHolding(name: string): Holding {

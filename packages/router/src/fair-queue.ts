@@ -219,8 +219,21 @@ export class FairQueue<T, L = undefined> {
     return this.#backlogs.get(team)?.waiting ?? 0;
   }
 
-  /** How many will have been served before one that comes now, as far as costs are alike and nobody else comes. */
-  positionOf(lane: Lane<T, L>, { team, weight, priority }: Claimant): Position {
+  /** One of those who wait in a lane, taken out and not charged; undefined = there is none. */
+  takeFrom(lane: Lane<T, L>): Waiter<T, L> | undefined {
+    for (const { head } of lane.flows.values()) {
+      if (head === undefined) continue;
+      this.remove(head);
+      return head;
+    }
+    return undefined;
+  }
+
+  /**
+   * How many will have been served before one that comes now, as far as costs are alike and nobody else comes. `alone`: as
+   * if nothing of its own team and priority waited.
+   */
+  positionOf(lane: Lane<T, L>, { team, weight, priority }: Claimant, alone = false): Position {
     const counts = new Map<string, { count: number; readonly flow: Flow<T, L> }>();
     for (const flow of flowsAt(lane)) {
       const key = keyOf(flow);
@@ -228,7 +241,7 @@ export class FairQueue<T, L = undefined> {
       if (known === undefined) counts.set(key, { count: flow.count, flow });
       else known.count += flow.count;
     }
-    const own = counts.get(keyOf({ team, priority }))?.count ?? 0;
+    const own = alone ? 0 : (counts.get(keyOf({ team, priority }))?.count ?? 0);
     let before = own;
     const others: Record<Priority, number> = { interactive: 0, standard: 0, batch: 0 };
     for (const { count, flow } of counts.values()) {

@@ -12,6 +12,7 @@ export {
   type Override,
   overrides,
   type Permit,
+  type SaturationLimits,
   type Unfit,
 } from "./backend-state.ts";
 export { type BreakerSettings, type BreakerState, breakerDefaults } from "./breaker.ts";
@@ -55,7 +56,7 @@ export {
 } from "./policy.ts";
 export { createRetryBudget, type RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
 export { candidatesFor, type Refusal, type Selection } from "./select.ts";
-export { isSaturated, type SaturationLimits, type Standing, standingOf } from "./standing.ts";
+export { isSaturated, type Standing, standingOf } from "./standing.ts";
 export { isStrategyName, type StrategyName, strategies, strategyNames } from "./strategies.ts";
 export type { Candidate, Strategy, StrategyContext } from "./strategy.ts";
 export type { AttemptPlan, AttemptRecord } from "./walk.ts";

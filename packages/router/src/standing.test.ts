@@ -3,15 +3,15 @@ import type { EngineLoad } from "./backend-state.ts";
 import { createBackendState } from "./create-backend-state.ts";
 import { standingOf } from "./standing.ts";
 
-const limits = { waiting: 4, kvUse: 0.95 };
+const saturation = { waiting: 4, kvUse: 0.95 };
 
 function setUp(maxConcurrent = Number.POSITIVE_INFINITY) {
   const clock = { now: 0 };
-  const backend = createBackendState({ name: "a", maxConcurrent, now: () => clock.now, random: () => 0.5 });
+  const backend = createBackendState({ name: "a", maxConcurrent, saturation, now: () => clock.now, random: () => 0.5 });
   const state = backend.deployment("m");
   const begin = (count: number) => Array.from({ length: count }, () => state.begin(clock.now)!);
   const tell = (load: EngineLoad) => backend.observe({ status: "ready", reason: "" }, load, undefined);
-  const standing = (promised = 0) => standingOf(state, limits, clock.now, promised);
+  const standing = (promised = 0) => standingOf(state, clock.now, promised);
   return { clock, backend, state, begin, tell, standing };
 }
 

@@ -1,22 +1,14 @@
 import type { BackendState, DeploymentState } from "./backend-state.ts";
 
-/** From when on an engine counts as saturated, by what it says of itself. */
-export interface SaturationLimits {
-  /** More requests than this wait in the engine's own queue. */
-  readonly waiting: number;
-  /** At least this share of its KV cache is in use, 0 to 1. */
-  readonly kvUse: number;
-}
-
 /** `open`: may be tried and has room. `full`: could be tried, but for its load. `unfit`: cannot, whatever its load. */
 export type Standing = "open" | "full" | "unfit";
 
 /** How a deployment stands now; `promised` slots of its backend count as taken. Under 1 microsecond when all is well. */
-export function standingOf(state: DeploymentState, limits: SaturationLimits, now: number, promised = 0): Standing {
+export function standingOf(state: DeploymentState, now: number, promised = 0): Standing {
   const why = state.unfit(now);
   if (why !== undefined) return why === "full" ? "full" : "unfit";
   const { backend } = state;
-  const full = backend.inFlight + promised >= backend.maxConcurrent || isSaturated(backend, limits, now, promised);
+  const full = backend.inFlight + promised >= backend.maxConcurrent || isSaturated(backend, now, promised);
   return full ? "full" : "open";
 }
 
@@ -24,14 +16,14 @@ export function standingOf(state: DeploymentState, limits: SaturationLimits, now
  * Does the engine have more than it can work on? What it said is carried on by what we have sent and got back since, so that
  * a probe's answer does not hold for all the time until the next one.
  */
-export function isSaturated(backend: BackendState, limits: SaturationLimits, now: number, promised = 0): boolean {
-  const { load } = backend;
+export function isSaturated(backend: BackendState, now: number, promised = 0): boolean {
+  const { load, saturation } = backend;
   if (load === undefined || now - backend.loadAt > backend.loadTtlMs) return false;
   const { waiting = 0, kvUse = 0, running } = load;
   const since = backend.inFlight + promised - backend.loadInFlight;
   // Where nobody waited it is not known how many more it would have begun with at once.
-  if (waiting > 0 && waiting + since > limits.waiting) return true;
+  if (waiting > 0 && waiting + since > saturation.waiting) return true;
   // Only downwards: how much a new request will take of the cache is not known.
   const left = since < 0 ? Math.max(0, 1 + since / Math.max(1, running ?? backend.loadInFlight)) : 1;
-  return kvUse > 0 && kvUse * left >= limits.kvUse;
+  return kvUse > 0 && kvUse * left >= saturation.kvUse;
 }
