@@ -3,7 +3,7 @@ import { createRequestLog } from "../../apps/gateway/src/signals/request-log.ts"
 import { createConnection } from "../../apps/gateway/src/store/connection.ts";
 import { startRedis } from "../../apps/gateway/src/store/test-redis.ts";
 import type { KeyRecord } from "../../apps/gateway/src/teams/key-record.ts";
-import { createKey, createKeyIndex } from "../../apps/gateway/src/teams/keys.ts";
+import { createKey, createKeyIndex, openTeam } from "../../apps/gateway/src/teams/keys.ts";
 import { followStoredKeys, type StoredKeys } from "../../apps/gateway/src/teams/stored-keys.ts";
 import type { Measure } from "./measure.ts";
 import { welch } from "./welch.ts";
@@ -40,7 +40,7 @@ export const keyTiming: Measure = {
     const stored = await storedKeys(inStore.hash);
     try {
       const known = { hash: inFile.hash, id: "all", name: undefined, expiresAt: Number.POSITIVE_INFINITY };
-      const team = { name: "all", keys: [known], models: undefined, limits: {} };
+      const team = { ...openTeam, name: "all", keys: [known] };
       const index = createKeyIndex(new Map([[team.name, team]]), { more: stored.keys });
       for (const { key } of [inFile, inStore])
         if (!index.identify(`Bearer ${key}`).ok) throw new Error("a right key is not taken");

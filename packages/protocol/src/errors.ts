@@ -37,6 +37,7 @@ export const errorTable = {
   rate_limit_exceeded: { status: 429, type: "rate_limit_error", domain: "policy", retryable: true },
   concurrency_limit_exceeded: { status: 429, type: "rate_limit_error", domain: "policy", retryable: true },
   budget_exceeded: { status: 429, type: "rate_limit_error", domain: "policy", retryable: false },
+  team_queue_full: { status: 429, type: "rate_limit_error", domain: "policy", retryable: true },
   client_closed_request: { status: 499, type: "invalid_request_error", domain: "caller", retryable: true },
   internal_error: { status: 500, type: "server_error", domain: "gateway", retryable: true },
   upstream_failed: { status: 502, type: "upstream_error", domain: "backend", retryable: true },

@@ -52,7 +52,7 @@ export interface Holding {
   /** Attempts under way. */
   held: number;
   weight: number;
-  /** When it last began one, in milliseconds of the injected clock. */
+  /** When it last began one, or waited for it, in milliseconds of the injected clock. */
   seenAt: number;
 }
 
@@ -90,6 +90,8 @@ export interface BackendState {
   /** Of all its deployments the one that lets least through. */
   readonly breaker: BreakerState;
   observe(health: Omit<Health, "since">, load: EngineLoad | undefined, warm: ReadonlySet<string> | undefined): void;
+  /** Somebody waits for it, and counts among those who share it. */
+  expect(holder: Holder, now: number): void;
   /** Load that came with an ordinary reply. */
   observeLoad(load: EngineLoad): void;
 }

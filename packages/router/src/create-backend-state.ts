@@ -172,11 +172,13 @@ class LiveBackendState implements OwnedBackendState, SharedState {
   enter(now: number, holder: Holder | undefined): Holding | undefined {
     this.inFlight++;
     if (holder === undefined) return undefined;
-    const holding = this.holdings.get(holder.name) ?? this.#newHolding(holder.name);
+    const holding = this.#holdingOf(holder, now);
     holding.held++;
-    holding.weight = holder.weight;
-    holding.seenAt = now;
     return holding;
+  }
+
+  expect(holder: Holder, now: number): void {
+    this.#holdingOf(holder, now);
   }
 
   alive(now: number): void {
@@ -205,6 +207,13 @@ class LiveBackendState implements OwnedBackendState, SharedState {
     this.loadAt = now;
     this.loadInFlight = this.inFlight;
     this.options.onRoom?.(this, false);
+  }
+
+  #holdingOf({ name, weight }: Holder, now: number): Holding {
+    const holding = this.holdings.get(name) ?? this.#newHolding(name);
+    holding.weight = weight;
+    holding.seenAt = now;
+    return holding;
   }
 
   #newHolding(name: string): Holding {

@@ -2,8 +2,8 @@ import { GatewayError } from "@signalbox/protocol";
 import { twoDecimals } from "./classifier.ts";
 import { describeMatch, matches, namesModel } from "./conditions.ts";
 import { type Features, readFeatures } from "./features.ts";
-import { filterChain } from "./filter-chain.ts";
-import type { Complexity, Model, Policy, RequestFacts, Rule } from "./policy.ts";
+import { type Filtered, filterChain } from "./filter-chain.ts";
+import { type Complexity, complexities, type Model, type Policy, type RequestFacts, type Rule } from "./policy.ts";
 
 /** Where a request goes, before anything is tried, and why. */
 export interface Decision {
@@ -28,6 +28,11 @@ export const autoModel = "auto";
 const MAX_REASON = 120;
 const MAX_LISTED = 20;
 
+/** How much room a model's own backends have. `unfit`: none of them can be tried, whatever its room. */
+export type ModelLoad = "free" | "saturated" | "unfit";
+type LoadOf = (model: Model) => ModelLoad;
+const alwaysFree: LoadOf = () => "free";
+
 interface Choice {
   readonly model: Model;
   /** What chose it: `routing.2: complexity simple`, `alias qwen`. */
@@ -42,25 +47,32 @@ interface Choice {
  * `allowed` holds the names that the team may ask for, `auto` among them; undefined = all. It limits what is asked for,
  * not what `auto` and fallbacks reach: a team with `auto` and `small` gets to `large` through the policy's rules only.
  *
+ * `loadOf` tells how much room a model has now; without it every model counts as free.
+ *
  * @throws GatewayError model_not_found, model_not_allowed, data_not_allowed, capability_not_supported or context_length_exceeded.
  */
-export function decide(policy: Policy, facts: RequestFacts, allowed?: ReadonlySet<string>): Decision {
+export function decide(
+  policy: Policy,
+  facts: RequestFacts,
+  allowed?: ReadonlySet<string>,
+  loadOf: LoadOf = alwaysFree,
+): Decision {
   const features = readFeatures(facts, policy.thresholds);
   const named = resolveName(policy, facts.model);
   if (named !== undefined && !mayUse(named.name, facts, allowed)) throw notAllowed(policy, facts, allowed);
   if (facts.model === autoModel && named === undefined && policy.rules.length > 0) {
     if (!mayUse(autoModel, facts, allowed)) throw notAllowed(policy, facts, allowed);
-    return byRules(policy, policy.rules, features) ?? noRule(policy, facts, allowed);
+    return byRules(policy, policy.rules, features, loadOf) ?? noRule(policy, facts, allowed);
   }
   const takeovers = policy.rules.filter(({ when, use }) => {
     const permitted = named !== undefined || mayUse(autoModel, facts, allowed) || mayUse(use, facts, allowed);
     return permitted && namesModel(when);
   });
-  const byRule = takeovers.length > 0 ? byRules(policy, takeovers, features) : undefined;
+  const byRule = takeovers.length > 0 ? byRules(policy, takeovers, features, loadOf) : undefined;
   if (byRule !== undefined) return byRule;
   if (named === undefined) throw notFound(policy, facts, allowed);
   const by = named.name === facts.model ? "named" : `alias ${facts.model}`;
-  return serve(policy, { model: named, by, reasons: [] }, features);
+  return serve(policy, { model: named, by, reasons: [] }, features, loadOf);
 }
 
 /** The names that may be asked for, sorted: models, and `auto` where there are rules; those that no backend could answer left out. */
@@ -78,7 +90,7 @@ export function isReachable(policy: Policy, name: string): boolean {
 }
 
 /** Undefined when no rule matches. A rule whose models cannot take the request is passed over; the last word is its error. */
-function byRules(policy: Policy, rules: readonly Rule[], features: Features): Decision | undefined {
+function byRules(policy: Policy, rules: readonly Rule[], features: Features, loadOf: LoadOf): Decision | undefined {
   const reasons: string[] = [];
   let refusal: GatewayError | undefined;
   for (const rule of rules) {
@@ -88,7 +100,7 @@ function byRules(policy: Policy, rules: readonly Rule[], features: Features): De
     const match = describeMatch(rule.when, features);
     try {
       const choice = { model, by: match === "" ? rule.label : `${rule.label}: ${match}`, reasons };
-      return serve(policy, choice, features);
+      return serve(policy, choice, features, loadOf);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       refusal ??= error;
@@ -99,8 +111,11 @@ function byRules(policy: Policy, rules: readonly Rule[], features: Features): De
   return undefined;
 }
 
-function serve(policy: Policy, choice: Choice, features: Features): Decision {
-  const { chain, dropped } = filterChain(chainOf(policy, choice.model), features);
+function serve(policy: Policy, choice: Choice, features: Features, loadOf: LoadOf): Decision {
+  const whole = chainOf(policy, choice.model);
+  const asked = filterChain(whole, features);
+  const moved = movedDown(policy, asked.chain[0]!, whole, features, loadOf);
+  const { chain, dropped } = moved ?? asked;
   const model = chain[0]!;
   const { assessment, tokens } = features;
   const reasons = [...choice.reasons, `${choice.by} -> ${choice.model.name}`, `tokens about ${tokens}`];
@@ -111,15 +126,38 @@ function serve(policy: Policy, choice: Choice, features: Features): Decision {
     );
   }
   reasons.push(...dropped);
+  if (moved !== undefined) reasons.push(`${moved.from} is saturated -> ${model.name}`);
+  const whyNot = moved === undefined ? dropped[0] : `${moved.from} is saturated`;
   return {
     model,
     chain,
-    reason: headerText(choice.by, model === choice.model ? model.name : `${model.name} (${dropped[0]})`),
+    reason: headerText(choice.by, model === choice.model ? model.name : `${model.name} (${whyNot})`),
     reasons,
     complexity: assessment?.complexity,
     tokens,
     features,
   };
+}
+
+/**
+ * Easy work goes to another model while the chosen one has no room, where the policy says so: to one that has room and can
+ * take the request, and never in the midst of a tool loop. Undefined = it stays.
+ */
+function movedDown(
+  policy: Policy,
+  from: Model,
+  chain: readonly Model[],
+  features: Features,
+  loadOf: LoadOf,
+): (Filtered & { readonly from: string }) | undefined {
+  const { whenSaturated } = from;
+  if (whenSaturated === undefined || features.toolLoop || loadOf(from) !== "saturated") return undefined;
+  const model = resolveName(policy, whenSaturated.use);
+  if (model === undefined || loadOf(model) !== "free") return undefined;
+  const { complexity } = features.complexity();
+  if (complexities.indexOf(complexity) > complexities.indexOf(whenSaturated.complexity)) return undefined;
+  const filtered = filterChain([model, ...chain.filter((one) => one !== model)], features);
+  return filtered.chain[0] === model ? { ...filtered, from: from.name } : undefined;
 }
 
 /** A model and its fallbacks, nearest first, each once. */

@@ -29,7 +29,6 @@ describe("over its share", () => {
     const { backend, hold } = setUp(8);
     hold("flood", 7);
     expect(isOverShare(backend, team("flood"), 0)).toBe(false);
-    expect(isOverShare(backend, team("flood"), 0, true)).toBe(false);
   });
 
   test("is who would have more than an even part while another has something under way", () => {
@@ -64,10 +63,21 @@ describe("over its share", () => {
     expect(isOverShare(backend, team("flood"), 10_000)).toBe(false);
   });
 
-  test("are all who come last, where they are not alone", () => {
+  test("is who wants more while another waits that has nothing yet", () => {
     const { backend, hold } = setUp(8);
-    hold("quiet", 1);
-    expect(isOverShare(backend, team("new"), 0, true)).toBe(true);
+    hold("flood", 4);
+    expect(isOverShare(backend, team("flood"), 0)).toBe(false);
+    backend.expect(team("waits"), 0);
+    expect(isOverShare(backend, team("flood"), 0)).toBe(true);
+    expect(isOverShare(backend, team("waits"), 0)).toBe(false);
+  });
+
+  test("is nobody who has nothing, however many there are", () => {
+    const { backend, hold } = setUp(4);
+    for (let i = 0; i < 9; i++) backend.expect(team(`t${i}`), 0);
+    hold("t0", 1);
+    expect(isOverShare(backend, team("t0"), 0)).toBe(true);
+    expect(isOverShare(backend, team("t1"), 0)).toBe(false);
   });
 });
 

@@ -26,7 +26,7 @@ export {
   type OwnedBackendState,
 } from "./create-backend-state.ts";
 export { type DeadRule, findDeadRules, type RuleKnowledge, teamsOf } from "./dead-rules.ts";
-export { autoModel, chainOf, type Decision, decide, isReachable, usableModels } from "./decide.ts";
+export { autoModel, chainOf, type Decision, decide, isReachable, type ModelLoad, usableModels } from "./decide.ts";
 export { estimateTokens } from "./estimate-tokens.ts";
 export {
   type Claimant,
@@ -38,7 +38,7 @@ export {
   priorityWeights,
   type Waiter,
 } from "./fair-queue.ts";
-export { isOverShare, keptSlots } from "./fair-share.ts";
+export { holderOf, isOverShare, keptSlots } from "./fair-share.ts";
 export { type Features, readFeatures } from "./features.ts";
 export { localPolicy } from "./local-policy.ts";
 export {

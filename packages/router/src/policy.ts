@@ -80,6 +80,8 @@ export interface Model {
   readonly fallback: readonly string[];
   /** JSON text of request fields that a client's own values override, e.g. `{ temperature: "1" }`. */
   readonly defaults: Readonly<Record<string, string>>;
+  /** While it has no room, requests of at most this complexity go to another model that has; undefined = none does. */
+  readonly whenSaturated?: { readonly use: string; readonly complexity: Complexity } | undefined;
   /** So long the reasoning of replies with tool calls is kept for clients that do not send it back; undefined = it is not. */
   readonly rememberReasoningMs?: number | undefined;
   /** After so long without content another backend is asked beside the first; undefined = it never is. */

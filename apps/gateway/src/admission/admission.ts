@@ -3,6 +3,7 @@ import {
   type Claimant,
   FairQueue,
   type Holder,
+  holderOf,
   isOverShare,
   isSaturated,
   keptSlots,
@@ -10,6 +11,7 @@ import {
   type Priority,
   type Waiter,
 } from "@signalbox/router";
+import type { QueueConfig } from "../config/config.ts";
 import { Point, type Route } from "./point.ts";
 import { Ticket, type TicketOffice } from "./ticket.ts";
 import { type Standpoint, type TurnedAwayReason, turnedAway } from "./turned-away.ts";
@@ -17,22 +19,10 @@ import { type Standpoint, type TurnedAwayReason, turnedAway } from "./turned-awa
 /** While somebody waits, room that nothing tells of is looked for so often: a pause or a breaker's wait that is over. */
 const LOOK_MS = 250;
 
-/** How many may wait, and how long. */
-export interface QueueSettings {
-  /** 0 = nobody waits. */
-  readonly maxWaiting: number;
-  readonly maxWaitMs: number;
-}
-
 export interface AdmissionOptions {
   /** Milliseconds, never going back. */
   now(): number;
   onTurnedAway(reason: TurnedAwayReason): void;
-}
-
-/** Whose a request is, as the policy has it. */
-export interface Visitor extends Holder {
-  readonly priority: Priority;
 }
 
 /** One that is to wait. */
@@ -78,18 +68,18 @@ export class Admission implements TicketOffice {
   }
 
   /** Has a backend a slot for this one (undefined = for anyone), and does nobody wait for it? */
-  hasRoom(backend: BackendState, visitor: Visitor | undefined, now: number): boolean {
+  hasRoom(backend: BackendState, visitor: Holder | undefined, now: number): boolean {
     const point = this.#promised === 0 && this.#queue.size === 0 ? undefined : this.#points.get(backend);
     if (point !== undefined && point.place.flows.size > 0) return false;
     const promised = point?.promised ?? 0;
     const free = backend.maxConcurrent - backend.inFlight - promised;
     if (free <= 0 || isSaturated(backend, now, promised)) return false;
     if (free > keptSlots(backend.maxConcurrent)) return true;
-    return visitor !== undefined && !isOverShare(backend, visitor, now, isLast(visitor.priority));
+    return visitor !== undefined && !isOverShare(backend, visitor, now);
   }
 
   /** A place in the queue; its `turn` tells what becomes of it, perhaps at once. */
-  join(lane: Lane<Ticket, Route>, applicant: Applicant, { maxWaiting, maxWaitMs }: QueueSettings): Ticket {
+  join(lane: Lane<Ticket, Route>, applicant: Applicant, { maxWaiting, maxWaitMs }: QueueConfig): Ticket {
     const now = this.#options.now();
     const ticket = new Ticket(this, lane, applicant, maxWaitMs);
     const standpoint = this.#standpointOf(ticket, now);
@@ -105,7 +95,8 @@ export class Admission implements TicketOffice {
     this.#enlist(lane, now);
     this.#look(now);
     if (!ticket.isWaiting) return ticket;
-    if (now >= this.#endsAt || standpoint.expectedMs > maxWaitMs) {
+    const isKnown = lane.tag.points.every(({ rate }) => rate.isKnown);
+    if (now >= this.#endsAt || (isKnown && standpoint.expectedMs > maxWaitMs)) {
       this.leave(waiter);
       this.#turnAway(ticket, this.#reasonFor(ticket, "expected_wait", standpoint, now), standpoint);
       return ticket;
@@ -161,6 +152,13 @@ export class Admission implements TicketOffice {
       this.#busy.add(point);
       point.rate.start(now);
     }
+    this.#expect(lane, now);
+  }
+
+  /** Who waits counts among those who share a backend, though it has nothing of it yet. */
+  #expect(lane: Lane<Ticket, Route>, now: number): void {
+    for (const flow of lane.flows.values())
+      for (const { backend } of lane.tag.points) backend.expect(holderOf(flow), now);
   }
 
   /** Behind what runs now: a request whose attempt has just failed may have its slot again. */
@@ -190,8 +188,8 @@ export class Admission implements TicketOffice {
     const free = backend.maxConcurrent - backend.inFlight - promised;
     if (free <= 0 || isSaturated(backend, now, promised)) return false;
     const scarce = free <= keptSlots(backend.maxConcurrent);
-    const waiter = this.#queue.take(place, (route, { team, weight, priority }) => {
-      if (scarce && isOverShare(backend, { name: team, weight }, now, isLast(priority))) return false;
+    const waiter = this.#queue.take(place, (route, claimant) => {
+      if (scarce && isOverShare(backend, holderOf(claimant), now)) return false;
       return route.isFit(point, now);
     });
     if (waiter === undefined) return false;
@@ -221,6 +219,7 @@ export class Admission implements TicketOffice {
     for (const lane of this.#lanes) {
       if (lane.flows.size === 0) this.#lanes.delete(lane);
       else if (lane.tag.isUnfit(now)) this.#release(lane);
+      else this.#expect(lane, now);
     }
     this.#look(now);
     if (this.#queue.size > 0) this.#arm(now);
@@ -269,6 +268,3 @@ export class Admission implements TicketOffice {
     ticket.turnAway(turnedAway(reason, standpoint));
   }
 }
-
-/** Batch has no claim to the slots that are kept for those who have less than their share. */
-const isLast = (priority: Priority): boolean => priority === "batch";

@@ -28,9 +28,13 @@ export class ServiceRate {
     this.#lastAt = now;
   }
 
+  get isKnown(): boolean {
+    return this.#samples >= LEAST_SAMPLES;
+  }
+
   /** Mean milliseconds until the next slot is free, no less than since the last one; undefined = not known yet. */
   intervalMs(now: number): number | undefined {
-    if (this.#samples < LEAST_SAMPLES) return undefined;
+    if (!this.isKnown) return undefined;
     return Math.max(this.#meanMs, this.#lastAt === undefined ? 0 : now - this.#lastAt);
   }
 }

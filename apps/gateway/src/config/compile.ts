@@ -1,6 +1,6 @@
 import path from "node:path";
 import { type BackendKind, kinds } from "@signalbox/backends";
-import type { Deployment, Model, Policy, Rule } from "@signalbox/router";
+import { type Deployment, holderOf, type Model, type Policy, type Rule } from "@signalbox/router";
 import { compileGuards } from "./compile-guards.ts";
 import { compileAdminTokens, compileKey } from "./compile-keys.ts";
 import { compilePrivacy } from "./compile-privacy.ts";
@@ -83,6 +83,7 @@ export function compileConfig(
     guards: compileGuards(file),
     timeouts: Object.freeze(timeouts),
     attempts: file.defaults.attempts,
+    queue: Object.freeze({ maxWaiting: file.defaults.queue.max_waiting, maxWaitMs: file.defaults.queue.max_wait }),
     retryBudget: file.defaults.retry_budget,
     tests: file.tests.map((test, index) => compileTest(test, policy, lineOfTest(index))),
     files: named.paths,
@@ -107,6 +108,10 @@ function compileBackend(name: string, file: ConfigFile, named: FileTexts): Backe
     headers: () => headers,
     maxConcurrent: entry.max_concurrent ?? (kind.concurrent ? Number.POSITIVE_INFINITY : 1),
     gpus: entry.gpus ?? 0,
+    saturation: Object.freeze({
+      waiting: entry.saturated_at?.waiting ?? file.defaults.saturated_at.waiting,
+      kvUse: entry.saturated_at?.kv_use ?? file.defaults.saturated_at.kv_use,
+    }),
     tls: () => tls,
     hosted: isHosted(entry),
     discoverCommand: entry.discover_command,
@@ -156,6 +161,10 @@ function compilePolicy(file: ConfigFile): Policy {
       fallback: entry.fallback.map(resolve),
       rememberReasoningMs: entry.remember_reasoning,
       hedgeAfterMs: entry.hedge?.after,
+      whenSaturated: entry.when_saturated && {
+        use: resolve(entry.when_saturated.use),
+        complexity: entry.when_saturated.complexity,
+      },
       restartsStreams,
       recoversStreams: restartsStreams || deployments.some(({ continuesReplies }) => continuesReplies),
       defaults: Object.fromEntries(
@@ -198,6 +207,9 @@ function compileTeam(name: string, entry: NonNullable<ConfigFile["teams"]>[strin
   const { per_key: perKey, per_model: perModel, ...own } = entry.limits;
   return Object.freeze({
     name,
+    priority: entry.priority,
+    weight: entry.weight,
+    holder: Object.freeze(holderOf({ team: name, weight: entry.weight, priority: entry.priority })),
     keys: entry.keys.map(compileKey),
     models: entry.models && new Set(entry.models.map((model) => policy.aliases.get(model) ?? model)),
     limits: Object.freeze({

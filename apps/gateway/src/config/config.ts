@@ -1,6 +1,6 @@
 import type { BackendKindName } from "@signalbox/backends";
 import type { ErrorCode } from "@signalbox/protocol";
-import type { Policy } from "@signalbox/router";
+import type { Holder, Policy, Priority, SaturationLimits } from "@signalbox/router";
 import type { Guards } from "./compile-guards.ts";
 import type { Privacy } from "./compile-privacy.ts";
 import type { Address, Period, Rate, TokenPrice } from "./units.ts";
@@ -30,6 +30,8 @@ export interface Config {
   readonly timeouts: Timeouts;
   /** Most attempts of one request, all backends and models together. */
   readonly attempts: number;
+  /** Where requests wait whose backends are saturated. */
+  readonly queue: QueueConfig;
   /** Further attempts as a share of all requests, 0 to 1. */
   readonly retryBudget: number;
   readonly tests: readonly PolicyTest[];
@@ -131,6 +133,13 @@ export interface CaptureConfig {
   readonly outcomes: readonly CaptureOutcome[];
 }
 
+/** How many requests may wait for saturated backends, and how long. */
+export interface QueueConfig {
+  /** 0 = none: they are answered with 503 at once. */
+  readonly maxWaiting: number;
+  readonly maxWaitMs: number;
+}
+
 /** Milliseconds, each at least 1. */
 interface Timeouts extends BackendTimeouts {
   readonly totalMs: number;
@@ -155,6 +164,8 @@ export interface BackendConfig {
   readonly maxConcurrent: number;
   /** 0 = not said. */
   readonly gpus: number;
+  /** When its engine counts as saturated, by its own word. */
+  readonly saturation: SaturationLimits;
   readonly tls: () => TlsOptions | undefined;
   /** Off limits for teams whose data stays local. */
   readonly hosted: boolean;
@@ -190,6 +201,12 @@ export interface Team {
   readonly limits: TeamLimits;
   /** What it may use in a day, a week or a month. */
   readonly budgets?: readonly Budget[];
+  /** Of its requests, unless they say less. */
+  readonly priority: Priority;
+  /** Its share of what is scarce, among the teams of its priority. */
+  readonly weight: number;
+  /** By what its share of slots is measured. */
+  readonly holder: Holder;
 }
 
 /** What is counted over a period. */

@@ -56,6 +56,8 @@ export const duration = () =>
 export const durationOrZero = () => unitField("duration", String.raw`\d+(\.\d+)?(ms|s|m|h)`, parseDuration);
 /** A whole number of at least 1. */
 export const count = () => unitField("count", String.raw`\d+(\.\d+)?[kMG]?`, (text) => nonZero(parseCount(text)));
+/** A whole number, 0 allowed. */
+export const countOrZero = () => unitField("count", String.raw`\d+(\.\d+)?[kMG]?`, parseCount);
 /** `{ limit, windowMs }`. */
 const rate = () =>
   unitField("rate", String.raw`\d+(\.\d+)?[kMG]?\s*/\s*(s|min|hour|day)`, (text) => {

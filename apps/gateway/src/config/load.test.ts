@@ -122,6 +122,9 @@ teams:
       concurrent: 16,
     },
     budgets: [],
+    priority: "standard",
+    weight: 1,
+    holder: { name: "search", weight: 4 },
   });
 });
 
@@ -171,15 +174,6 @@ defaults: { timeouts: { idle: 15 } }
     "signalbox.yaml:8:31: defaults.timeouts.idle: expected a duration such as 500ms, 30s, 10m or 2h, not «15»; did you mean «15s»?",
   ]);
 });
-
-test.each([["priority", `teams: { x: { keys: ["${hash("1")}"], priority: interactive } }`]])(
-  "refuses %s, which this version does not act on, rather than ignore it",
-  async (word, line) => {
-    const { errors } = await load(`${minimal}${line}\n`);
-    expect(errors).toHaveLength(1);
-    expect(errors[0]).toContain(`«${word}» is known, but not available in this version`);
-  },
-);
 
 test("shows no password of an address, and no secret that was put where its file belongs", async () => {
   const store = await load(`${minimal}store: "redis://user:hunter2-hunter2@cache:6379"\n`);

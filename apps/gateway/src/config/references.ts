@@ -73,6 +73,13 @@ function checkModels(file: unknown, names: Names, problems: Problem[]): void {
       checkModelName(other, ["models", name, "fallback", index], names, problems);
     });
   }
+  for (const [name, model] of entriesOf(memberOf(file, "models"))) {
+    const path = ["models", name, "when_saturated", "use"];
+    const use = memberOf(memberOf(model, "when_saturated"), "use");
+    checkModelName(use, path, names, problems);
+    if (typeof use === "string" && (names.aliases.get(use) ?? use) === name)
+      problems.push({ path, message: `«${use}» is the model itself: name another one` });
+  }
   problems.push(...fallbackCycles(file, names));
 }
 

@@ -22,6 +22,7 @@ import {
 import { GuardSection } from "./guard-schema.ts";
 import { TeamKeyEntry } from "./key-schema.ts";
 import { LimitsSection, TeamLimits } from "./limit-schema.ts";
+import { BackendSaturation, Queue, Saturation, share, WhenSaturated } from "./queue-schema.ts";
 import { Redact } from "./redact-schema.ts";
 import { StoreField } from "./store-schema.ts";
 import { BudgetSection, CostSection, UsageSection } from "./usage-schema.ts";
@@ -127,6 +128,9 @@ const Backend = section({
     .max(1024)
     .optional()
     .describe("GPUs that the engine runs on, for `gpu_seconds` budgets; a part of one is a fraction."),
+  saturated_at: BackendSaturation.optional().describe(
+    "When this backend has no room by its engine's own word, instead of `defaults.saturated_at`.",
+  ),
   tool_parser: oneOf(["engine", "raw"])
     .default("engine")
     .describe("Who finds tool calls first: the engine's own parser, or nobody: it hands on the model's text."),
@@ -211,6 +215,9 @@ const ModelEntry = section({
   })
     .optional()
     .describe("Asks a second backend where the first is late, and takes the answer that begins first."),
+  when_saturated: WhenSaturated.optional().describe(
+    "Moves easy work to another model while this one has no room and the other has.",
+  ),
   remember_reasoning: duration()
     .optional()
     .describe("Keeps the reasoning of replies with tool calls in memory for clients that do not send it back."),
@@ -232,27 +239,25 @@ const RuleEntry = section({
   use: text().describe("Name of the model to use."),
 });
 
-const TeamEntry = section(
-  {
-    keys: z
-      .array(TeamKeyEntry)
-      .min(1, "expected at least one key hash (signalbox keys create makes one)")
-      .describe("SHA-256 hashes of the team's keys, as `sha256:` and 64 hex digits, or with a name and an end."),
-    models: z.array(text()).optional().describe("Models that the team may use; all of them, and `auto`, unless given."),
-    limits: TeamLimits.prefault({}).describe("What the team may use; without limit unless given."),
-    log: oneOf(["none", "metadata", "full"])
-      .default("metadata")
-      .describe("What is written down of its requests: nothing, a line without their words, or prompt and answer too."),
-    data: oneOf(["local_only"]).optional().describe("Keeps its requests off backends that are `hosted`."),
-    budget: BudgetSection.prefault({}).describe(
-      "What it may use in a day, a week or a month; without limit unless given.",
-    ),
-    guard: GuardSection.optional().describe(
-      "What tool calls in the team's answers are held to, beside the model's guard.",
-    ),
-  },
-  ["priority"],
-);
+const TeamEntry = section({
+  keys: z
+    .array(TeamKeyEntry)
+    .min(1, "expected at least one key hash (signalbox keys create makes one)")
+    .describe("SHA-256 hashes of the team's keys, as `sha256:` and 64 hex digits, or with a name and an end."),
+  models: z.array(text()).optional().describe("Models that the team may use; all of them, and `auto`, unless given."),
+  ...share,
+  limits: TeamLimits.prefault({}).describe("What the team may use; without limit unless given."),
+  log: oneOf(["none", "metadata", "full"])
+    .default("metadata")
+    .describe("What is written down of its requests: nothing, a line without their words, or prompt and answer too."),
+  data: oneOf(["local_only"]).optional().describe("Keeps its requests off backends that are `hosted`."),
+  budget: BudgetSection.prefault({}).describe(
+    "What it may use in a day, a week or a month; without limit unless given.",
+  ),
+  guard: GuardSection.optional().describe(
+    "What tool calls in the team's answers are held to, beside the model's guard.",
+  ),
+});
 
 const Thresholds = section({
   moderate: z
@@ -281,6 +286,8 @@ const Defaults = section({
   })
     .prefault({})
     .describe("How long a request may wait."),
+  queue: Queue.prefault({}).describe("Where requests wait whose backends are saturated."),
+  saturated_at: Saturation.prefault({}).describe("When a backend has no room by its engine's own word."),
   attempts: count().prefault(3).describe("Most attempts of one request, all backends and models together."),
   retry_budget: percent().prefault("20%").describe("Further attempts as a share of all requests."),
   probe: section({

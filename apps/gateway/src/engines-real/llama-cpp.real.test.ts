@@ -15,7 +15,7 @@ const gatewayFor = (url: string, more = ""): Promise<Gateway> =>
   startRealGateway(`
 backends: { llama: { kind: llama_cpp, url: "${url}"${more} } }
 models: { gemma: { on: [{ backend: llama }] } }
-defaults: { probe: { interval: 1s } }
+defaults: { probe: { interval: 1s }, queue: { max_waiting: 0 } }
 `);
 
 beforeAll(async () => {

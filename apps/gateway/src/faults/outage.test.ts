@@ -67,8 +67,13 @@ test("max_concurrent holds under load, and what does not fit goes to the fallbac
   expect(stateOf(pool).inFlight).toBe(0);
 });
 
-test("full everywhere is 503 with retry-after, at once, and no attempt", async () => {
-  const pool = await startPool({ fallback: false, primary: { tokensPerSecond: 100 }, settings: ", max_concurrent: 1" });
+test("full everywhere is 503 with retry-after, at once, and no attempt, where nobody may wait", async () => {
+  const pool = await startPool({
+    fallback: false,
+    primary: { tokensPerSecond: 100 },
+    settings: ", max_concurrent: 1",
+    defaults: "queue: { max_waiting: 0 }",
+  });
   const running = pool.chat(true);
   await until(() => pool.primary.stats().running === 1, 1000, "the slot is taken");
   const answer = await pool.chat(true);

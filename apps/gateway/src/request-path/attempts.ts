@@ -14,6 +14,7 @@ import {
   type Permit,
   type Rival,
 } from "@signalbox/router";
+import type { Team } from "../config/config.ts";
 import type { BackendRuntime } from "../runtime/backend-runtime.ts";
 import type { Serving } from "../runtime/serving.ts";
 import { type OpenReply, openAttempt } from "../upstream/attempt.ts";
@@ -40,6 +41,7 @@ const unwatched: CallWatch = { call() {}, failed() {} };
 export interface AttemptsOptions {
   readonly serving: Serving;
   readonly story: Story;
+  readonly team: Team;
   readonly request: ReadRequest;
   readonly decision: Decision;
   readonly cancellation: Cancellation;
@@ -53,13 +55,15 @@ export class Attempts implements AttemptEffects<OpenReply> {
   /** The request with the reasoning that its client dropped, for models that remember it. */
   readonly #recalled: ReadRequest;
   readonly #decision: Decision;
+  readonly #team: Team;
   readonly #cancellation: Cancellation;
   /** What replies have cost that were denied before another was asked for, and the GPU time of all attempts. */
   readonly spent = { inputTokens: 0, outputTokens: 0, cost: 0, gpuMs: 0 };
 
-  constructor({ serving, story, request, decision, cancellation }: AttemptsOptions) {
+  constructor({ serving, story, team, request, decision, cancellation }: AttemptsOptions) {
     this.#serving = serving;
     this.#story = story;
+    this.#team = team;
     this.#request = request;
     this.#recalled = recallReasoning(request, serving, story.team, decision.chain);
     this.#decision = decision;
@@ -77,7 +81,12 @@ export class Attempts implements AttemptEffects<OpenReply> {
     const began = performance.now();
     try {
       const opened = await attemptLoop<OpenReply>(
-        { chain: this.#decision.chain, attempts: config.attempts, signal: this.#cancellation },
+        {
+          chain: this.#decision.chain,
+          attempts: config.attempts,
+          holder: this.#team.holder,
+          signal: this.#cancellation,
+        },
         this,
       );
       story.records = opened.records;

@@ -1,5 +1,8 @@
 import { type Endpoint, GatewayError, type Outcome } from "@signalbox/protocol";
 import { AllAttemptsFailed, AttemptFailure, type Decision, decide, type Opened } from "@signalbox/router";
+import { priorityOf } from "../admission/priority-of.ts";
+import type { Ticket } from "../admission/ticket.ts";
+import type { Team } from "../config/config.ts";
 import type { HeaderList, HttpExchange } from "../http/exchange.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import { Transcript } from "../privacy/transcript.ts";
@@ -87,9 +90,16 @@ class Way {
       gpuMs: 0,
     });
     this.#admit(admission instanceof Promise ? await admission : admission);
+    if (!this.#serving.entrance.isOpen(decision.chain, caller.team.holder)) {
+      const ticket = this.#join(caller.team, decision);
+      // Between the claim and the first attempt nothing may be awaited, or its slot is another's.
+      do await this.#turnOf(ticket);
+      while (!ticket.claim(performance.now()));
+    }
     this.#attempts = new Attempts({
       serving: this.#serving,
       story,
+      team: caller.team,
       request,
       decision,
       cancellation: this.#cancellation,
@@ -115,6 +125,7 @@ class Way {
         header: (name) => this.#exchange.header(name),
       },
       allowed,
+      this.#serving.entrance.loadOf,
     );
     story.chosen = decision.model.name;
     story.complexity = decision.complexity;
@@ -132,6 +143,26 @@ class Way {
       throw new GatewayError(code, message, { retryAfterMs, final: spent });
     }
     this.#reservation = admission.reservation;
+  }
+
+  /** A place in the queue before its backends, which are saturated. */
+  #join(team: Team, decision: Decision): Ticket {
+    const priority = priorityOf(team, this.#exchange.header("x-signalbox-priority"));
+    this.#story.priority = priority;
+    const cost = decision.tokens + replyTokensOf(decision);
+    return this.#serving.entrance.join(decision.chain, { team: team.name, weight: team.weight, priority }, cost);
+  }
+
+  /** Resolves when it is its turn. @throws GatewayError when it does not come. */
+  async #turnOf(ticket: Ticket): Promise<void> {
+    const began = performance.now();
+    this.#cancellation.listen(() => ticket.leave(this.#cancellation.reason));
+    try {
+      await ticket.turn;
+    } finally {
+      this.#cancellation.unlisten();
+      if (ticket.waited) this.#story.queueMs = (this.#story.queueMs ?? 0) + performance.now() - began;
+    }
   }
 
   async #answer(request: ReadRequest, opened: Opened<OpenReply>): Promise<void> {
@@ -181,10 +212,16 @@ class Way {
       "x-signalbox-attempts",
       String(opened.attempts),
     ];
+    this.#pushQueueTime(headers);
     const flagged = opened.reply.calls?.flagged ?? 0;
     if (flagged > 0) headers.push("x-signalbox-tool-calls", `flagged=${flagged}`);
     pushLimitHeaders(headers, this.#limits);
     return headers;
+  }
+
+  #pushQueueTime(headers: HeaderList): void {
+    const { queueMs } = this.#story;
+    if (queueMs !== undefined) headers.push("x-signalbox-queue-ms", String(Math.round(queueMs)));
   }
 
   /** An error on the way: an honest status while nothing was sent, else an error event at the stream's end. */
@@ -209,6 +246,7 @@ class Way {
     story.status = told.status;
     const headers = ["x-request-id", story.id];
     if (story.attempts > 0) headers.push("x-signalbox-attempts", String(story.attempts));
+    this.#pushQueueTime(headers);
     if (story.reason !== "") headers.push("x-signalbox-route", story.reason);
     pushLimitHeaders(headers, this.#limits);
     try {

@@ -1,6 +1,6 @@
 import type { CallOutcome } from "@signalbox/adapter";
 import type { Endpoint, ErrorCode, FailureCause, Outcome, Usage } from "@signalbox/protocol";
-import type { AttemptRecord } from "@signalbox/router";
+import type { AttemptRecord, Priority } from "@signalbox/router";
 import type { TeamLog } from "../config/compile-privacy.ts";
 import type { Transcript } from "../privacy/transcript.ts";
 import type { RecoveryNote } from "./recovery/recovery-plan.ts";
@@ -82,7 +82,11 @@ export interface Story {
   unclosed: UnclosedCount[] | undefined;
   /** The guard's rules that they broke; undefined = none. */
   violations: ViolationCount[] | undefined;
-  /** Milliseconds spent waiting for backends before the first content. */
+  /** Of a request that came to the queue; undefined = its backends had room. */
+  priority: Priority | undefined;
+  /** Milliseconds in the queue; undefined = it did not wait. */
+  queueMs: number | undefined;
+  /** Milliseconds spent waiting for backends, behind the queue, before the first content. */
   waitedMs: number;
   firstTokenAt: number | undefined;
   lastEventAt: number | undefined;
@@ -121,6 +125,8 @@ export function createStory(id: string, endpoint: Endpoint): Story {
     toolCalls: undefined,
     unclosed: undefined,
     violations: undefined,
+    priority: undefined,
+    queueMs: undefined,
     waitedMs: 0,
     firstTokenAt: undefined,
     lastEventAt: undefined,

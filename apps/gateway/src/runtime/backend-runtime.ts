@@ -1,6 +1,6 @@
 import { type BackendKind, type Get, kinds, type ListedModel, type Probe } from "@signalbox/backends";
 import { type Transport, TransportError } from "@signalbox/protocol";
-import { type BreakerChange, createBackendState, type OwnedBackendState } from "@signalbox/router";
+import { type BackendState, type BreakerChange, createBackendState, type OwnedBackendState } from "@signalbox/router";
 import type { BackendConfig } from "../config/config.ts";
 import { readBody } from "../upstream/reply-events.ts";
 import { createSocketTransport } from "../upstream/socket-transport.ts";
@@ -43,6 +43,7 @@ export interface BackendRuntimeOptions {
   readonly config: BackendConfig;
   now(): number;
   onBreakerChange(change: BreakerChange): void;
+  onRoom(backend: BackendState, ended: boolean): void;
 }
 
 /** Prepares a backend; nothing is sent before the first probe or request. */
@@ -64,7 +65,7 @@ class LiveBackend implements BackendRuntime {
   #names = new Map<string, string>();
   #closed = false;
 
-  constructor({ config, now, onBreakerChange }: BackendRuntimeOptions) {
+  constructor({ config, now, onBreakerChange, onRoom }: BackendRuntimeOptions) {
     this.name = config.name;
     this.config = config;
     this.kind = kinds[config.kind as keyof typeof kinds];
@@ -77,7 +78,9 @@ class LiveBackend implements BackendRuntime {
       now,
       random: Math.random,
       probeIntervalMs: config.probe.intervalMs,
+      saturation: config.saturation,
       onBreakerChange,
+      onRoom,
     });
     if (config.url !== "auto") this.#connect(config.url);
   }

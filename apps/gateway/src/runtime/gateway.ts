@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { setTimeout } from "node:timers/promises";
+import { Admission } from "../admission/admission.ts";
 import type { AuditEntry } from "../audit/audit-line.ts";
 import { createAuditLog, noAudit } from "../audit/audit-log.ts";
 import type { Config } from "../config/config.ts";
@@ -85,7 +86,9 @@ export async function startGateway({
   const accounting = await openAccounting({ config, limits, metrics: signals.metrics, log });
   const connection = config.store === "memory" ? undefined : createConnection(config.store);
   const stored = connection && followStoredKeys({ connection, log, now });
+  const admission = new Admission({ now, onTurnedAway: (reason) => signals.turnedAway(reason) });
   const parts = {
+    admission,
     limits,
     ledger: accounting.ledger,
     budgets: accounting.budgets,
@@ -141,6 +144,7 @@ export async function startGateway({
         bodyBytes: room.intake.held,
         lagMs: room.lag.lagMs,
         shedShare: room.lag.share,
+        waiting: admission.waiting,
       }),
     }),
     config.server.admin,
@@ -208,8 +212,16 @@ export async function startGateway({
       state = "draining";
       publicListener.retire();
     },
-    drain: () => stop((listener) => listener.drain(serving.config.server.drainMs)),
-    close: () => stop((listener) => listener.close()),
+    drain: () => {
+      const { drainMs } = serving.config.server;
+      // What begins after that would hardly come to its end.
+      admission.drain(drainMs / 2);
+      return stop((listener) => listener.drain(drainMs));
+    },
+    close: () => {
+      admission.close();
+      return stop((listener) => listener.close());
+    },
   };
 }
 

@@ -6,11 +6,14 @@ import {
   candidatesFor,
   createRetryBudget,
   type DeploymentState,
+  isSaturated,
   type Model,
   type RetryBudget,
   type StrategyName,
   strategies,
 } from "@signalbox/router";
+import type { Admission } from "../admission/admission.ts";
+import { Entrance } from "../admission/entrance.ts";
 import type { Config } from "../config/config.ts";
 import type { HttpExchange } from "../http/exchange.ts";
 import type { Intake } from "../http/intake.ts";
@@ -37,6 +40,8 @@ export interface Serving {
   /** Undefined = nobody writes down what requests use. */
   readonly ledger: Ledger | undefined;
   readonly budgets: BudgetWatch;
+  /** The way to backends that have room, and to the queue before the others. */
+  readonly entrance: Entrance;
   readonly retryBudget: RetryBudget;
   readonly signals: Signals;
   /** Undefined = no reply is kept. */
@@ -58,6 +63,7 @@ export interface Serving {
 
 /** What outlives a config. */
 export interface ServingParts {
+  readonly admission: Admission;
   readonly limits: LimitStore;
   readonly ledger: Ledger | undefined;
   readonly budgets: BudgetWatch;
@@ -95,6 +101,7 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
     limits: parts.limits,
     ledger: parts.ledger,
     budgets: parts.budgets,
+    entrance: new Entrance({ admission: parts.admission, queue: config.queue, states, now: parts.now }),
     signals: parts.signals,
     capture: parts.capture,
     reasoning: parts.reasoning,
@@ -107,7 +114,7 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
       const { fit, panic, refused } = candidatesFor(model, states, parts.now());
       const turn = turns.get(model.name) ?? 0;
       turns.set(model.name, turn + 1);
-      const ordered = fit.length > 1 ? order(model, fit, turn) : fit;
+      const ordered = fit.length > 1 ? saturatedLast(order(model, fit, turn), parts.now()) : fit;
       return { fit: ordered, panic, refused };
     },
     declaredTools({ bytes, members, body }) {
@@ -142,6 +149,12 @@ function order(model: Model, fit: readonly Candidate[], turn: number): readonly 
   return strategies[model.strategy as StrategyName](fit, { turn, random: Math.random });
 }
 
+/** Who says that it has more than it can work on is asked behind those who have room. */
+function saturatedLast(candidates: readonly Candidate[], now: number): readonly Candidate[] {
+  if (!candidates.some(({ backend }) => isSaturated(backend, now))) return candidates;
+  return candidates.toSorted((a, b) => Number(isSaturated(a.backend, now)) - Number(isSaturated(b.backend, now)));
+}
+
 function createBackend(
   config: Config["backends"] extends ReadonlyMap<string, infer B> ? B : never,
   parts: ServingParts,
@@ -150,6 +163,7 @@ function createBackend(
     config,
     now: parts.now,
     onBreakerChange: (change) => parts.signals.breaker(change),
+    onRoom: parts.admission.roomOn,
   });
 }
 

@@ -87,6 +87,22 @@ export const metricTable = {
     help: "Requests or connections refused for want of room: lag, requests, connections or bodies",
     labels: ["reason"],
   },
+  signalbox_queue_seconds: {
+    type: "histogram",
+    help: "Time in the queue of requests that had to wait for a saturated backend, however it ended",
+    labels: ["priority"],
+    buckets: seconds.firstToken,
+  },
+  signalbox_queue_waiting_requests: {
+    type: "gauge",
+    help: "Requests that wait for a saturated backend",
+    labels: ["priority"],
+  },
+  signalbox_queue_turned_away_total: {
+    type: "counter",
+    help: "Requests that did not get their turn: team_backlog (429), queue_full, expected_wait, max_wait or shutdown (503)",
+    labels: ["reason"],
+  },
   signalbox_log_lines_dropped_total: {
     type: "counter",
     help: "Lines of the log that nobody took: the disk is full, or the reader is slow or gone",

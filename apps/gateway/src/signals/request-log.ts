@@ -152,6 +152,8 @@ function requestFacts(story: Story) {
     input_tokens: promptTokens,
     output_tokens: completionTokens,
     tool_calls: story.toolCalls === undefined ? undefined : countsOf(story.toolCalls),
+    priority: story.priority,
+    queue_ms: story.queueMs === undefined ? undefined : round(story.queueMs),
     duration_ms: round(performance.now() - story.started),
     first_token_ms: story.firstTokenAt === undefined ? undefined : round(story.firstTokenAt - story.started),
     tried:

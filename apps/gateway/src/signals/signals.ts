@@ -1,5 +1,12 @@
 import { type Endpoint, type ErrorCode, errorTable } from "@signalbox/protocol";
-import type { AttemptRecord, BreakerChange, BreakerState } from "@signalbox/router";
+import {
+  type AttemptRecord,
+  type BreakerChange,
+  type BreakerState,
+  type Priority,
+  priorities,
+} from "@signalbox/router";
+import type { TurnedAwayReason } from "../admission/turned-away.ts";
 import type { Story } from "../request-path/story.ts";
 import { tokensOf } from "../request-path/story.ts";
 import type { BackendRuntime } from "../runtime/backend-runtime.ts";
@@ -17,6 +24,8 @@ export interface Signals {
   settle(story: Story): void;
   /** Something was refused for want of room; with its endpoint, where it is a request that nothing else tells of. */
   shed(why: Shortage, endpoint?: Endpoint): void;
+  /** A request did not get its turn in the queue. */
+  turnedAway(reason: TurnedAwayReason): void;
   breaker(change: BreakerChange): void;
   reload(ok: boolean): void;
   /** Sets the gauges, before a scrape. */
@@ -29,6 +38,8 @@ export interface RoomLevels {
   readonly bodyBytes: number;
   readonly lagMs: number;
   readonly shedShare: number;
+  /** Requests in the queue. */
+  readonly waiting: Readonly<Record<Priority, number>>;
 }
 
 const breakerNumber: Record<BreakerState, number> = { closed: 0, open: 1, half_open: 2 };
@@ -63,6 +74,9 @@ export function createSignals(log: RequestLog): Signals {
       const labels = { team: OTHER, model: OTHER, endpoint, status: String(errorTable[code].status), code };
       metrics.counter("signalbox_requests_total", labels).value++;
     },
+    turnedAway(reason) {
+      metrics.counter("signalbox_queue_turned_away_total", { reason }).value++;
+    },
     breaker({ backend, model, to }) {
       metrics.counter("signalbox_breaker_transitions_total", { backend, model, to }).value++;
     },
@@ -70,7 +84,9 @@ export function createSignals(log: RequestLog): Signals {
       metrics.counter("signalbox_config_reloads_total", { result: ok ? "success" : "failure" }).value++;
       metrics.gauge("signalbox_config_reload_success", {}).value = ok ? 1 : 0;
     },
-    gauges(backends, { connections, bodyBytes, lagMs, shedShare }) {
+    gauges(backends, { connections, bodyBytes, lagMs, shedShare, waiting }) {
+      for (const priority of priorities)
+        metrics.gauge("signalbox_queue_waiting_requests", { priority }).value = waiting[priority];
       metrics.gauge("signalbox_open_connections", {}).value = connections;
       metrics.gauge("signalbox_body_bytes", {}).value = bodyBytes;
       metrics.gauge("signalbox_event_loop_lag_seconds", {}).value = lagMs / 1000;
@@ -131,6 +147,8 @@ function createMeasure(metrics: Metrics): (story: Story) => void {
     }
     series.requests.value++;
     series.duration.observe((performance.now() - story.started) / 1000);
+    if (story.queueMs !== undefined)
+      metrics.histogram("signalbox_queue_seconds", { priority: story.priority! }).observe(story.queueMs / 1000);
     measureAttempts(metrics, story);
     for (const { how, outcome } of story.recoveries ?? [])
       metrics.counter("signalbox_stream_recoveries_total", { model: story.model, how, outcome }).value++;
@@ -203,7 +221,7 @@ function measureCalls(metrics: Metrics, { toolCalls = [], violations = [] }: Sto
 function measureReply(metrics: Metrics, story: Story, firstTokenAt: number, series: RequestSeries): void {
   const untilFirst = firstTokenAt - story.started;
   series.firstToken.observe(untilFirst / 1000);
-  series.overhead.observe(Math.max(0, untilFirst - story.waitedMs) / 1000);
+  series.overhead.observe(Math.max(0, untilFirst - story.waitedMs - (story.queueMs ?? 0)) / 1000);
   const { promptTokens, completionTokens } = tokensOf(story);
   series.input.value += promptTokens;
   series.output.value += completionTokens;

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { Team, TeamKey } from "../config/config.ts";
-import { createKey, createKeyIndex, createKnownKey, hashKey } from "./keys.ts";
+import { createKey, createKeyIndex, createKnownKey, hashKey, openTeam } from "./keys.ts";
 
 const keyOf = (hash: string, name?: string, expiresAt = Number.POSITIVE_INFINITY): TeamKey => {
   return { hash: hash.toLowerCase(), id: name ?? hash.slice(7, 15).toLowerCase(), name, expiresAt };
 };
 const team = (name: string, keys: readonly (string | TeamKey)[]): Team => {
-  return { name, keys: keys.map((key) => (typeof key === "string" ? keyOf(key) : key)), models: undefined, limits: {} };
+  return { ...openTeam, name, keys: keys.map((key) => (typeof key === "string" ? keyOf(key) : key)) };
 };
 
 test("a new key has 256 random bits, and its hash finds it again", () => {

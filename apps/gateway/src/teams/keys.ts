@@ -1,5 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { ErrorCode } from "@signalbox/protocol";
+import { holderOf } from "@signalbox/router";
 import type { Team } from "../config/config.ts";
 
 /** A new key, shown once, and the hash that goes into the policy file. */
@@ -82,6 +83,9 @@ export const openTeam: Team = Object.freeze({
   keys: [],
   models: undefined,
   limits: Object.freeze({}),
+  priority: "standard",
+  weight: 1,
+  holder: Object.freeze(holderOf({ team: "default", weight: 1, priority: "standard" })),
 });
 
 // A key is looked up by its hash, so that a comparison's time says nothing of a key; longer ones are not worth the hashing.

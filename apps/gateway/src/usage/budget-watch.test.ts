@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Budget } from "../config/config.ts";
 import { createMetrics } from "../signals/metrics.ts";
+import { openTeam } from "../teams/keys.ts";
 import { type BudgetBook, BudgetWatch } from "./budget-watch.ts";
 
 function watched(budgets: readonly Budget[], first = async (): Promise<boolean> => true) {
@@ -15,7 +16,7 @@ function watched(budgets: readonly Budget[], first = async (): Promise<boolean> 
   };
   const log = { warn: (event: string, facts = {}) => void lines.push({ event, ...facts }) };
   const watch = new BudgetWatch({ book: { usedOf, isFirst: first }, wallNow: () => clock.now, metrics, log });
-  watch.follow([{ name: "search", keys: [], models: undefined, limits: {}, budgets }]);
+  watch.follow([{ ...openTeam, name: "search", budgets }]);
   return { watch, used, lines, clock, metrics, book };
 }
 

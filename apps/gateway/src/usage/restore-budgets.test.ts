@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
 import type { Budget, Team } from "../config/config.ts";
+import { openTeam } from "../teams/keys.ts";
 import { restoreBudgets } from "./restore-budgets.ts";
 import { entry } from "./test-entry.ts";
 import { dayOf, type UsageEntry, usageLine } from "./usage-entry.ts";
 import { usageFile } from "./usage-files.ts";
 
 const team = (name: string, budgets: readonly Budget[]): Team => {
-  return { name, keys: [], models: undefined, limits: {}, budgets };
+  return { ...openTeam, name, budgets };
 };
 
 async function restored(teams: readonly Team[], entries: readonly UsageEntry[], now: string) {
