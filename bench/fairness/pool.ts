@@ -14,7 +14,7 @@ export interface Pool {
 }
 
 /** One request. */
-export interface Question {
+interface Question {
   readonly team: string;
   /** Tokens of the answer: it takes 10 ms for each, and 100 ms. */
   readonly tokens: number;

@@ -4,8 +4,7 @@ import { GatewayError } from "@signalbox/protocol";
  * Why a request may not wait, or no longer. `team_backlog`: its team has too much waiting already. `queue_full`,
  * `expected_wait`, `max_wait`: too many others have. `shutdown`: the gateway ends.
  */
-export const turnedAwayReasons = ["team_backlog", "queue_full", "expected_wait", "max_wait", "shutdown"] as const;
-export type TurnedAwayReason = (typeof turnedAwayReasons)[number];
+export type TurnedAwayReason = "team_backlog" | "queue_full" | "expected_wait" | "max_wait" | "shutdown";
 
 /** What is known of a request that is turned away. */
 export interface Standpoint {
