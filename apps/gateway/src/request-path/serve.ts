@@ -91,7 +91,7 @@ class Way {
     });
     this.#admit(admission instanceof Promise ? await admission : admission);
     if (!this.#serving.entrance.isOpen(decision.chain, caller.team.holder)) {
-      const ticket = this.#join(caller.team, decision);
+      const ticket = this.#join(caller.team, decision, replyTokens);
       // Between the claim and the first attempt nothing may be awaited, or its slot is another's.
       do await this.#turnOf(ticket);
       while (!ticket.claim(performance.now()));
@@ -146,10 +146,10 @@ class Way {
   }
 
   /** A place in the queue before its backends, which are saturated. */
-  #join(team: Team, decision: Decision): Ticket {
+  #join(team: Team, decision: Decision, replyTokens: number): Ticket {
     const priority = priorityOf(team, this.#exchange.header("x-signalbox-priority"));
     this.#story.priority = priority;
-    const cost = decision.tokens + replyTokensOf(decision);
+    const cost = decision.tokens + replyTokens;
     return this.#serving.entrance.join(decision.chain, { team: team.name, weight: team.weight, priority }, cost);
   }
 
