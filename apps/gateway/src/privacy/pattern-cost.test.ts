@@ -64,8 +64,9 @@ test("what is taken is quick on any text, and what is no pattern at all is told 
       if (patternProblem(source) !== undefined) return;
       const text = word.repeat(16_000 / word.length);
       const began = performance.now();
-      for (const match of text.matchAll(new RegExp(source, "gu"))) expect(match[0]).not.toBe("");
+      const found = [...text.matchAll(new RegExp(source, "gu"))];
       expect(performance.now() - began, source).toBeLessThan(1000);
+      expect(found.some(([match]) => match === "")).toBe(false);
     }),
     { numRuns: 400 },
   );

@@ -34,6 +34,11 @@ export class Transcript {
     this.#redaction = redaction;
   }
 
+  /** What is held in memory for it, about. */
+  get bytes(): number {
+    return this.#request.bytes.length + MAX_KEPT - this.#room;
+  }
+
   /** The same events at the same pace, read on their way. */
   async *watch(events: Reply): Reply {
     for await (const batch of events) {

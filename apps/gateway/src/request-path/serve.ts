@@ -16,6 +16,7 @@ import { usageOf } from "../usage/usage-of.ts";
 import { Attempts } from "./attempts.ts";
 import { Cancellation } from "./cancellation.ts";
 import { deliverBreak, deliverError, deliverEvents, deliverWhole, startStream } from "./deliver.ts";
+import { loggedWords } from "./logged-words.ts";
 import { choicesOf, type ReadRequest, readRequest } from "./read-request.ts";
 import { mayRecover } from "./recovery/may-recover.ts";
 import { Recovery } from "./recovery/recovery.ts";
@@ -291,17 +292,6 @@ class Way {
 function replyTokensOf(request: ReadRequest, { features }: Decision): number {
   if (features.endpoint === "embeddings") return 0;
   return (features.maxTokens ?? UNTOLD_REPLY_TOKENS) * choicesOf(request);
-}
-
-/** What the log may hold of an error. An engine's own words may repeat the prompt; its own log has them under the request's id. */
-function loggedWords(told: GatewayError, error: unknown): string {
-  if (told.code === "internal_error") return String((error as Error)?.stack ?? error);
-  const failure = told.cause;
-  // Why a key is not taken any more is for the log alone.
-  if (told.code === "invalid_api_key" && failure instanceof Error) return failure.message;
-  if (!(failure instanceof AttemptFailure) || failure.end.how !== "refused") return told.message;
-  const { status, meaning } = failure.end.error;
-  return `the backend answered with status ${status}, which means ${meaning}`;
 }
 
 function toGatewayError(error: unknown): GatewayError {

@@ -80,7 +80,7 @@ export function createRequestLog({ form, writer = createLineWriter({ fd: 1 }) }:
 /** Hands on what was said as soon as there is time to read it through, or why it is not written down. */
 function withTexts(late: LateWork, writer: LineWriter, transcript: Transcript, write: (texts: object) => void): void {
   const leftOut = (why: string): void => write({ prompt: `[${why}]`, answer: `[${why}]` });
-  const taken = late.add(() => {
+  const taken = late.add(transcript.bytes, () => {
     // Other lines come first where the reader is slow.
     if (writer.isBehind) leftOut("left out: the reader of the log is behind");
     else write(transcript.facts());
