@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import type { BackendStatus, BudgetStatus, Status } from "../routes/status.ts";
+import type { BackendStatus, BudgetStatus, Status, StoreStatus } from "../routes/status.ts";
 import type { ToolCallCounts } from "../signals/tool-call-counts.ts";
 import { AdminError, createAdminClient, defaultAdmin, readAdminToken } from "./admin-client.ts";
 import type { Command } from "./command.ts";
@@ -36,12 +36,19 @@ export function statusTable(status: Status): string {
   const state = status.ready ? "ready" : `not ready: ${status.reason}`;
   const lines = [
     `signalbox ${status.version} · ${state} · ${status.in_flight} in flight · up ${status.uptime_seconds} s`,
+    ...(status.store.kind === "redis" ? [storeLine(status.store)] : []),
     "",
     ...textTable([backendHead, ...status.backends.map(backendRow)]),
   ];
   if (status.tool_calls.length > 0) lines.push("", ...textTable([callHead, ...status.tool_calls.map(callRow)]));
   if (status.budgets.length > 0) lines.push("", ...textTable([budgetHead, ...status.budgets.map(budgetRow)]));
   return lines.join("\n");
+}
+
+function storeLine({ state, address, reason, instances, backlog, for_seconds }: StoreStatus): string {
+  const where = `redis ${address ?? "not found yet"}`;
+  if (state === "shared") return `limits shared through ${where} · ${instances} replicas · for ${for_seconds} s`;
+  return `limits by each replica's share (1 of ${instances}) for ${for_seconds} s · ${where}: ${reason} · ${backlog} to be told`;
 }
 
 const budgetHead = ["TEAM", "BUDGET", "PERIOD", "USED", "OF", "USED %", "BEGINS ANEW"];

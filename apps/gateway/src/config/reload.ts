@@ -154,7 +154,13 @@ function restartKeys(before: Config, after: Config): string[] {
       differ(before.server[key], after.server[key]) ? [`server.${name}`] : [],
     ),
     ...(differ(before.usage, after.usage) ? ["usage"] : []),
+    ...(differ(partsOf(before.store), partsOf(after.store)) ? ["store"] : []),
   ];
+}
+
+/** A store with its secrets, for comparing. */
+function partsOf(store: Config["store"]): unknown {
+  return store === "memory" ? store : [store, store.password(), store.sentinelPassword(), store.tls()];
 }
 
 function quietly(run: () => void): void {

@@ -5,6 +5,7 @@ import type { AuditLog } from "../audit/audit-log.ts";
 import type { Serving } from "../runtime/serving.ts";
 import type { RequestLog } from "../signals/request-log.ts";
 import type { RoomLevels } from "../signals/signals.ts";
+import type { StoreLevel } from "../store/store-level.ts";
 import type { FailureThrottle } from "../teams/failure-throttle.ts";
 import type { StoredKeys } from "../teams/stored-keys.ts";
 import { type AdminNeed, admitAdmin } from "./admin-guard.ts";
@@ -15,6 +16,8 @@ export interface AdminView {
   /** Undefined = ready for traffic; else why not. */
   notReady(): string | undefined;
   room(): RoomLevels;
+  /** How the shared store is; undefined = there is none. */
+  readonly store: (() => StoreLevel) | undefined;
   readonly version: string;
   /** Only this machine can reach the listener. */
   readonly local: boolean;

@@ -1,6 +1,7 @@
 import { GatewayError } from "@signalbox/protocol";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { setStoreGauges } from "../store/open-store.ts";
 import { type AdminView, admit, refuse } from "./admin-access.ts";
 import { changeBackend } from "./admin-backends.ts";
 import type { AdminNeed } from "./admin-guard.ts";
@@ -30,11 +31,12 @@ export function createAdminApp(view: AdminView): Hono {
       metrics.gauge("signalbox_stored_keys", {}).value = view.stored.size;
       metrics.gauge("signalbox_stored_keys_age_seconds", {}).value = view.stored.ageMs / 1000;
     }
+    if (view.store !== undefined) setStoreGauges(metrics, view.store());
     return c.body(await metrics.text(), 200, { "content-type": metrics.contentType });
   });
   app.get("/status", (c) => {
     admit(c, view, reading);
-    return c.json(statusOf(view.serving(), view.version, view.notReady()));
+    return c.json(statusOf(view.serving(), view.version, view.notReady(), view.store?.()));
   });
   const limit = bodyLimit({ maxSize: MAX_CHANGE_BYTES, onError: () => refuse(tooLarge()) });
   app.get("/keys", (c) => answerKeyList(c, view));

@@ -4,6 +4,7 @@ import type { Period } from "../config/units.ts";
 import type { BackendRuntime } from "../runtime/backend-runtime.ts";
 import type { Serving } from "../runtime/serving.ts";
 import { type ToolCallCounts, toolCallCounts } from "../signals/tool-call-counts.ts";
+import type { StoreLevel, StoreState } from "../store/store-level.ts";
 import { type BudgetLevel, inUnits } from "../usage/budget-watch.ts";
 
 /** One backend, as `/status` tells it. */
@@ -60,6 +61,7 @@ export interface Status {
   readonly uptime_seconds: number;
   readonly config_hash: string;
   readonly in_flight: number;
+  readonly store: StoreStatus;
   readonly backends: readonly BackendStatus[];
   readonly models: readonly {
     readonly name: string;
@@ -73,8 +75,26 @@ export interface Status {
   readonly budgets: readonly BudgetStatus[];
 }
 
+/** Where limits are counted, as `/status` tells it. */
+export interface StoreStatus {
+  readonly kind: "memory" | "redis";
+  /** `local`: Redis is away, and this replica enforces its share. */
+  readonly state: StoreState;
+  readonly address: string | null;
+  readonly reason: string | null;
+  /** Replicas that limits are shared out to while Redis is away. */
+  readonly instances: number;
+  readonly backlog: number;
+  readonly for_seconds: number | null;
+}
+
 /** The state of a gateway now. */
-export function statusOf(serving: Serving, version: string, notReady: string | undefined): Status {
+export function statusOf(
+  serving: Serving,
+  version: string,
+  notReady: string | undefined,
+  store: StoreLevel | undefined,
+): Status {
   const { config, backends, signals } = serving;
   return {
     version,
@@ -83,6 +103,7 @@ export function statusOf(serving: Serving, version: string, notReady: string | u
     uptime_seconds: Math.round(process.uptime()),
     config_hash: config.hash,
     in_flight: signals.inFlight,
+    store: store === undefined ? ownStore : storeStatus(store),
     backends: [...backends.values()].map(backendStatus),
     models: [...config.policy.models.values()].map(({ name, strategy, deployments, fallback }) => ({
       name,
@@ -92,6 +113,28 @@ export function statusOf(serving: Serving, version: string, notReady: string | u
     })),
     tool_calls: toolCallCounts(signals.metrics),
     budgets: serving.budgets.levels.map(budgetStatus),
+  };
+}
+
+const ownStore: StoreStatus = Object.freeze({
+  kind: "memory",
+  state: "local",
+  address: null,
+  reason: null,
+  instances: 1,
+  backlog: 0,
+  for_seconds: null,
+});
+
+function storeStatus({ state, address, why, instances, backlog, sinceMs }: StoreLevel): StoreStatus {
+  return {
+    kind: "redis",
+    state,
+    address: address ?? null,
+    reason: why ?? null,
+    instances,
+    backlog,
+    for_seconds: Math.round(sinceMs / 1000),
   };
 }
 

@@ -12,9 +12,8 @@ import { createPublicApp } from "../routes/public-app.ts";
 import { createCapture } from "../signals/capture.ts";
 import { createRequestLog, type RequestLog } from "../signals/request-log.ts";
 import { createSignals } from "../signals/signals.ts";
-import { createConnection } from "../store/connection.ts";
+import { openStore } from "../store/open-store.ts";
 import { createFailureThrottle } from "../teams/failure-throttle.ts";
-import { createMemoryStore } from "../teams/memory-store.ts";
 import { followStoredKeys } from "../teams/stored-keys.ts";
 import { openAccounting } from "../usage/accounting.ts";
 import type { BackendRuntime } from "./backend-runtime.ts";
@@ -82,14 +81,13 @@ export async function startGateway({
   const reasoning = createReasoningMemory({ metrics: signals.metrics, now });
   const sweeping = setInterval(() => reasoning.sweep(), REASONING_SWEEP_MS).unref();
   const room = createRoom(config, signals, log);
-  const limits = createMemoryStore({ now, wallNow: Date.now, reservationTtlMs: config.timeouts.totalMs + 60_000 });
-  const accounting = await openAccounting({ config, limits, metrics: signals.metrics, log });
-  const connection = config.store === "memory" ? undefined : createConnection(config.store);
-  const stored = connection && followStoredKeys({ connection, log, now });
+  const store = openStore(config, signals.metrics, log);
+  const accounting = await openAccounting({ config, store, metrics: signals.metrics, log });
+  const stored = store.connection && followStoredKeys({ connection: store.connection, log, now });
   const admission = new Admission({ now, onTurnedAway: (reason) => signals.turnedAway(reason) });
   const parts = {
     admission,
-    limits,
+    limits: store.limits,
     ledger: accounting.ledger,
     budgets: accounting.budgets,
     signals,
@@ -111,9 +109,9 @@ export async function startGateway({
     await Promise.race([stored.first, setTimeout(STORE_PATIENCE_MS, undefined, { ref: false })]);
   const { timeouts } = config.server;
   const onError = (error: Error): void => log.warn("a connection could not be taken", { error: error.message });
-  const closeStore = (): void => {
+  const closeStore = (): Promise<void> => {
     stored?.close();
-    connection?.close();
+    return store.close();
   };
   const publicListener = await listen(
     createPublicApp(() => serving),
@@ -125,8 +123,8 @@ export async function startGateway({
       onError,
       onRefused: () => signals.shed("connections"),
     },
-  ).catch((error: unknown) => {
-    closeStore();
+  ).catch(async (error: unknown) => {
+    await closeStore();
     throw error;
   });
   const adminListener = await listen(
@@ -146,11 +144,12 @@ export async function startGateway({
         shedShare: room.lag.share,
         waiting: admission.waiting,
       }),
+      store: store.level,
     }),
     config.server.admin,
     { timeouts, maxConnections: ADMIN_CONNECTIONS, onError },
   ).catch(async (error: unknown) => {
-    closeStore();
+    await closeStore();
     await publicListener.close();
     throw error;
   });
@@ -159,7 +158,8 @@ export async function startGateway({
   room.lag.start();
   const prober = createProber(() => {});
   prober.follow(serving.backends.values());
-  const probed = prober.first.then(() => {
+  // A replica that begins with its share alone would count for nobody: what is known within a second is waited for.
+  const probed = Promise.all([prober.first, store.started]).then(() => {
     if (state === "starting") state = "ready";
   });
 
@@ -174,8 +174,8 @@ export async function startGateway({
     for (const backend of serving.backends.values()) void backend.close().catch(() => {});
     await capture?.flush();
     await accounting.close();
+    await closeStore();
     await audit.record(own("stop")).catch(() => {});
-    closeStore();
     await log.flush();
   }
 

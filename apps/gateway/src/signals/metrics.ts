@@ -4,6 +4,7 @@ const seconds = {
   duration: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600],
   firstToken: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
   perToken: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
+  reserve: [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
   overhead: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1],
 };
 
@@ -148,6 +149,37 @@ export const metricTable = {
   signalbox_usage_entries_dropped_total: {
     type: "counter",
     help: "Entries of the usage ledger that are lost: the disk is full or Redis was gone for too long",
+    labels: [],
+  },
+  signalbox_store_up: {
+    type: "gauge",
+    help: "1 = limits are shared by all replicas, 0 = Redis is away and each replica enforces its share",
+    labels: [],
+  },
+  signalbox_store_transitions_total: {
+    type: "counter",
+    help: "Changes between shared limits and each replica's share",
+    labels: ["to"],
+  },
+  signalbox_store_reserve_seconds: {
+    type: "histogram",
+    help: "Until the shared store decided about a request, or was given up",
+    labels: [],
+    buckets: seconds.reserve,
+  },
+  signalbox_store_instances: {
+    type: "gauge",
+    help: "Replicas that limits are shared out to while Redis is away",
+    labels: [],
+  },
+  signalbox_store_backlog: {
+    type: "gauge",
+    help: "Counts that wait for Redis to be back",
+    labels: [],
+  },
+  signalbox_store_dropped_total: {
+    type: "counter",
+    help: "Counts that Redis will never be told of: too many waited, or one was too old to be sent again",
     labels: [],
   },
   signalbox_tool_calls_total: {

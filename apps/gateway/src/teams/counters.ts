@@ -9,6 +9,8 @@ export const UNTIL_SOMETHING_ENDS = -1;
 export interface Counter {
   /** What counts now, with what is only held. */
   used(now: number): number;
+  /** What counts now, without what is only held. */
+  spent(now: number): number;
   /** 0 = `amount` more fits under `limit`; else milliseconds until it does, or UNTIL_SOMETHING_ENDS. */
   waitMs(now: number, amount: number, limit: number): number;
   /** Counts or holds `amount`; gives the place where it is counted. */
@@ -39,6 +41,10 @@ class WindowCounter implements Counter {
   }
 
   used(now: number): number {
+    return this.#window.used(now);
+  }
+
+  spent(now: number): number {
     return this.#window.used(now);
   }
 
@@ -84,6 +90,11 @@ class PeriodCounter implements Counter {
   used(): number {
     this.#advance();
     return this.#used + this.#held;
+  }
+
+  spent(): number {
+    this.#advance();
+    return this.#used;
   }
 
   waitMs(_now: number, amount: number, limit: number): number {
@@ -137,6 +148,10 @@ class HeldCounter implements Counter {
 
   used(): number {
     return this.#held;
+  }
+
+  spent(): number {
+    return 0;
   }
 
   waitMs(_now: number, amount: number, limit: number): number {

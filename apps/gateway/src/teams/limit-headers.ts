@@ -1,7 +1,8 @@
 import type { LimitState } from "./limits.ts";
 
-/** Adds OpenAI's `x-ratelimit-*` headers to a flat list of names and values; none for a team without limits. */
-export function pushLimitHeaders(headers: string[], { requests, tokens }: LimitState): void {
+/** Adds OpenAI's `x-ratelimit-*` headers to a flat list of names and values; none for a team without limits. `x-signalbox-store: local` says that they are this replica's share alone. */
+export function pushLimitHeaders(headers: string[], { requests, tokens, local }: LimitState): void {
+  if (local) headers.push("x-signalbox-store", "local");
   if (requests !== undefined) {
     headers.push("x-ratelimit-limit-requests", String(requests.limit));
     headers.push("x-ratelimit-remaining-requests", String(requests.remaining));

@@ -37,6 +37,8 @@ export interface Allowance {
 export interface LimitState {
   readonly requests?: Allowance;
   readonly tokens?: Allowance;
+  /** The shared store could not be asked: this replica decided by its own share of the limits. */
+  readonly local?: true;
 }
 
 /** What an admitted request holds. Ends once; a second end does nothing. */

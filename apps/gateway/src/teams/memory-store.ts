@@ -25,6 +25,8 @@ export interface MemoryStore extends LimitStore {
   note(claim: Claim): Reservation;
   /** What counts against a quota now, with what is held. */
   used(quota: Quota): number;
+  /** What counts against a quota now, without what is only held. */
+  spent(quota: Quota): number;
   /** Counts `amount` as used now; slots are not used up, so theirs stays as it is. */
   seed(quota: Quota, amount: number): void;
   /** Quotas that something was counted for of late. */
@@ -97,6 +99,10 @@ class Counts implements MemoryStore {
 
   used(quota: Quota): number {
     return this.#counters.get(quota.id)?.used(this.now()) ?? 0;
+  }
+
+  spent(quota: Quota): number {
+    return this.#counters.get(quota.id)?.spent(this.now()) ?? 0;
   }
 
   seed(quota: Quota, amount: number): void {

@@ -20,6 +20,10 @@ export interface RedisKeys {
   readonly leases: string;
   /** What each reservation holds. */
   readonly holds: string;
+  /** The gateways that count here. */
+  readonly replicas: string;
+  /** The name of the data that stands here: another one, and what was here is gone. */
+  readonly epoch: string;
   /** The mark that a reservation has ended. */
   ended(id: string): string;
   of(quota: Quota): SharedQuota;
@@ -44,6 +48,8 @@ export function createRedisKeys(prefix = "signalbox"): RedisKeys {
     version: `${base}version`,
     leases: `${base}leases`,
     holds: `${base}holds`,
+    replicas: `${base}replicas`,
+    epoch: `${base}epoch`,
     ended: (id) => `${base}ended:${id}`,
     of,
     holdsOf(quotas, amounts) {

@@ -6,7 +6,7 @@ import type { Admission, Allowance, Claim, LedgerEntry, LimitState, LimitStore, 
 import type { Quota } from "./quota.ts";
 import { createRedisKeys, type RedisKeys } from "./redis-keys.ts";
 import { refusalOf } from "./refusal.ts";
-import { type ScriptRunner, scripts } from "./scripts.ts";
+import { type ScriptCall, type ScriptRunner, scripts } from "./scripts.ts";
 
 export interface RedisStoreOptions {
   readonly runner: ScriptRunner;
@@ -28,6 +28,13 @@ export interface RedisStore extends LimitStore {
   reserve(claim: Claim): Admission | Promise<Admission>;
   /** What counts against each quota now, in all replicas, with what is held. Rejects as the runner does. */
   used(quotas: readonly Quota[]): Promise<number[]>;
+  /**
+   * Takes over a request that was admitted elsewhere, at `time` by Redis' clock, as if it had been reserved then: what it
+   * holds is held from the next renewal on. What it took of windows is counted by `seeding`, not here.
+   */
+  adopt(claim: Claim, time: number): Reservation;
+  /** How to count what was used elsewhere, at most 100 quotas at once; may be sent twice within 2 minutes. */
+  seeding(amounts: readonly (readonly [Quota, number])[]): ScriptCall;
   /** Renews the leases of all that is under way; runs by itself. Rejects as the runner does. */
   renew(): Promise<void>;
   /** Stops renewing, and resolves when all that ended so far was told, or could not be. */
@@ -103,6 +110,22 @@ class SharedCounts implements RedisStore {
     const keys = known.map(({ key }) => key);
     const args = known.flatMap(({ kind, span }) => [kind, span]);
     return (await this.#runner.run(scripts.used, keys, args)) as number[];
+  }
+
+  adopt(claim: Claim, time: number): Reservation {
+    const amounts = estimatesOf(claim, limitOf);
+    return this.#reservation(claim.quotas, amounts, this.keys.holdsOf(claim.quotas, amounts), time);
+  }
+
+  seeding(amounts: readonly (readonly [Quota, number])[]): ScriptCall {
+    const keys = [this.keys.ended(this.#nextId())];
+    const args: (string | number)[] = [REMEMBERED_MS];
+    for (const [quota, amount] of amounts) {
+      const { key, kind, span } = this.keys.of(quota);
+      keys.push(key);
+      args.push(kind, span, amount);
+    }
+    return { script: scripts.seed, keys, args };
   }
 
   async renew(): Promise<void> {

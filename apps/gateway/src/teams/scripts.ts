@@ -11,6 +11,13 @@ export interface Script {
   readonly repeatable: boolean;
 }
 
+/** A script with what it is to run on. */
+export interface ScriptCall {
+  readonly script: Script;
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+}
+
 /** Runs scripts in Redis. */
 export interface ScriptRunner {
   /** All of `keys` have the same hash tag. Resolves with Redis' answer, rejects when there is none. */
@@ -23,6 +30,8 @@ export const scripts = {
   settle: load("settle", { repeatable: true }),
   renew: load("renew", { repeatable: true }),
   used: load("used", { repeatable: true }),
+  seed: load("seed", { repeatable: true }),
+  beat: load("beat", { repeatable: true }),
   version: load("version", { repeatable: true }),
   keysSince: load("keys-since", { repeatable: true }),
   keysWrite: load("keys-write", { repeatable: false }),

@@ -1,8 +1,8 @@
 import type { Config } from "../config/config.ts";
 import type { Metrics } from "../signals/metrics.ts";
 import type { RequestLog } from "../signals/request-log.ts";
-import type { MemoryStore } from "../teams/memory-store.ts";
-import { type BudgetBook, BudgetWatch } from "./budget-watch.ts";
+import type { OpenStore } from "../store/open-store.ts";
+import { BudgetWatch } from "./budget-watch.ts";
 import { createFileLedger } from "./file-ledger.ts";
 import type { Ledger } from "./ledger.ts";
 import { restoreBudgets } from "./restore-budgets.ts";
@@ -23,22 +23,23 @@ export interface Accounting {
 
 export interface AccountingOptions {
   readonly config: Config;
-  readonly limits: MemoryStore;
+  readonly store: Pick<OpenStore, "usedOf" | "isFirst" | "seed">;
   readonly metrics: Metrics;
   readonly log: RequestLog;
 }
 
 /** Opens the ledger, and counts again what budgets have used before a restart. */
 export async function openAccounting(options: AccountingOptions): Promise<Accounting> {
-  const { config, limits, metrics, log } = options;
+  const { config, store, metrics, log } = options;
   const { folder, keepDays } = config.usage;
   const onProblem = (problem: string): void => log.warn("usage cannot be written down", { folder, problem });
   const ledger = folder === undefined ? undefined : createFileLedger({ folder, keepDays, onProblem });
-  const budgets = new BudgetWatch({ book: ownBook(limits), wallNow: Date.now, metrics, log });
+  const budgets = new BudgetWatch({ book: store, wallNow: Date.now, metrics, log });
   const follow = ({ teams }: Config): void => budgets.follow(teams?.values() ?? []);
   follow(config);
-  if (folder !== undefined) await restore(folder, options);
-  else if (hasBudgets(config)) log.warn("budgets begin anew with each start: name a usage.folder, or share a Redis");
+  if (folder !== undefined && store.seed !== undefined) await restore(folder, store.seed, options);
+  else if (store.seed !== undefined && hasBudgets(config))
+    log.warn("budgets begin anew with each start: name a usage.folder, or share a Redis");
   await budgets.look(true);
   const looking = setInterval(() => {
     void budgets.look();
@@ -58,9 +59,12 @@ export async function openAccounting(options: AccountingOptions): Promise<Accoun
 const hasBudgets = ({ teams }: Config): boolean =>
   [...(teams?.values() ?? [])].some(({ budgets = [] }) => budgets.length > 0);
 
-async function restore(folder: string, { config, limits, log }: AccountingOptions): Promise<void> {
+async function restore(
+  folder: string,
+  seed: NonNullable<OpenStore["seed"]>,
+  { config, log }: AccountingOptions,
+): Promise<void> {
   const began = performance.now();
-  const seed: MemoryStore["seed"] = (quota, amount) => limits.seed(quota, amount);
   try {
     const teams = config.teams?.values() ?? [];
     const { days, entries, torn } = await restoreBudgets({ folder, teams, now: Date.now(), seed });
@@ -69,12 +73,4 @@ async function restore(folder: string, { config, limits, log }: AccountingOption
   } catch (error) {
     log.warn("budgets begin anew: the usage files cannot be read", { folder, error: String(error) });
   }
-}
-
-/** The book of a process that shares its limits with nobody. */
-function ownBook(limits: MemoryStore): BudgetBook {
-  return {
-    usedOf: async (quotas) => quotas.map((quota) => limits.used(quota)),
-    isFirst: async () => true,
-  };
 }

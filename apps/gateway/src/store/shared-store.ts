@@ -1,0 +1,395 @@
+import type { Admission, Claim, LimitStore } from "../teams/limits.ts";
+import type { Quota } from "../teams/quota.ts";
+import { createRedisStore, type RedisStore } from "../teams/redis-store.ts";
+import { checkRedisVersion } from "../teams/redis-version.ts";
+import { scripts } from "../teams/scripts.ts";
+import { Backlog } from "./backlog.ts";
+import type { RedisConnection } from "./connection.ts";
+import { DeadlineQueue, type Waiting } from "./deadline-queue.ts";
+import { type Beat, Heartbeat } from "./heartbeat.ts";
+import { LocalCounts } from "./local-counts.ts";
+import { NotedReservation } from "./noted-reservation.ts";
+import { ReservationRunner } from "./reservation-runner.ts";
+import type { StoreLevel, StoreSignals, StoreState } from "./store-level.ts";
+import {
+  BEAT_MS,
+  FIRST_HOLD_MS,
+  FIRST_MS,
+  MOST_HOLD_MS,
+  MOST_KEPT,
+  OTHERS_MS,
+  PROBE_MS,
+  QUICK,
+  QUOTAS_AT_ONCE,
+  RESERVE_MS,
+  RETURN_MS,
+  SILENT_MS,
+  STEADY_MS,
+  STUMBLE_EVERY_MS,
+  STUMBLE_MS,
+  TOTALS_A_BEAT,
+} from "./store-times.ts";
+import { Silent, within } from "./within.ts";
+
+export interface SharedStoreOptions {
+  readonly connection: RedisConnection;
+  readonly prefix: string;
+  /** Replicas that are assumed, at least, while Redis cannot be asked. */
+  readonly instances: number;
+  readonly reservationTtlMs: number;
+  readonly signals: StoreSignals;
+  readonly random?: () => number;
+}
+
+/** A store that all replicas share while Redis answers in time, and of which each has its share while it does not. */
+export interface SharedStore extends LimitStore {
+  readonly level: StoreLevel;
+  /** Resolves when it is known whether Redis is there, within a second. */
+  readonly started: Promise<void>;
+  /** What counts against each quota now in all replicas. Rejects while Redis is away. */
+  usedOf(quotas: readonly Quota[]): Promise<readonly number[]>;
+  /** True for the first who asks by this name, in whichever replica, for so many milliseconds. Rejects while Redis is away. */
+  isFirst(name: string, ms: number): Promise<boolean>;
+  /** Tells Redis what it can still be told, and that this replica leaves. */
+  close(): Promise<void>;
+}
+
+/** Opens the store; it looks after itself from now on. */
+export function createSharedStore(options: SharedStoreOptions): SharedStore {
+  return new Store(options);
+}
+
+/** A request that waits for the shared store's word. */
+interface Asked extends Waiting {
+  readonly claim: Claim;
+  resolve(admission: Admission): void;
+}
+
+class Store implements SharedStore {
+  readonly started: Promise<void>;
+  readonly #options: SharedStoreOptions;
+  readonly #redis: RedisStore;
+  readonly #heart: Heartbeat;
+  readonly #local: LocalCounts;
+  readonly #asked = new DeadlineQueue<Asked>(RESERVE_MS, () => this.#doubt());
+  /** What was used without Redis: it has to know before it may decide again. */
+  readonly #untold: Backlog;
+  readonly #runner: ReservationRunner;
+  #state: StoreState = "local";
+  /** Runs while it is not clear yet whether Redis is away. */
+  #doubting: NodeJS.Timeout | undefined;
+  #doubtedAt = Number.NEGATIVE_INFINITY;
+  #why: string | undefined = "Redis was not heard yet";
+  #since = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+  #beating = false;
+  #closed = false;
+  #begin: () => void = () => {};
+  /** The data that is known to stand in Redis; undefined = none was seen yet. */
+  #epoch: string | undefined;
+  /** Of Redis' clock, before ours. */
+  #clockAheadMs = 0;
+  #quick = 0;
+  /** When its return was first seen, by Redis' clock and by ours; undefined = it is not returning. */
+  #returning: { readonly time: number; readonly at: number } | undefined;
+  #holdMs = 0;
+  #holdUntil = 0;
+  #nextTotal = 0;
+
+  constructor(options: SharedStoreOptions) {
+    const { connection, prefix, instances, reservationTtlMs, signals } = options;
+    const now = (): number => performance.now();
+    this.#options = options;
+    const kept = { runner: connection, most: MOST_KEPT, now, onDropped: (count: number) => signals.dropped(count) };
+    this.#untold = new Backlog(kept);
+    this.#runner = new ReservationRunner({ ...kept, isThere: () => this.#state === "shared" });
+    this.#redis = createRedisStore({ runner: this.#runner, prefix, now, reservationTtlMs });
+    this.#heart = new Heartbeat(connection, prefix);
+    this.#local = new LocalCounts({ now, wallNow: Date.now, reservationTtlMs, instances });
+    this.#local.share.begin();
+    this.started = new Promise((resolve) => {
+      this.#begin = resolve;
+      setTimeout(resolve, SILENT_MS).unref();
+    });
+    void this.started.then(() => this.#tellStart());
+    this.#schedule(0);
+  }
+
+  get level(): StoreLevel {
+    const { connection } = this.#options;
+    return {
+      state: this.#state,
+      address: connection.address,
+      why: this.#state === "shared" ? undefined : this.#why,
+      instances: this.#local.share.live,
+      backlog: this.#runner.kept + this.#untold.size,
+      sinceMs: performance.now() - this.#since,
+    };
+  }
+
+  reserve(claim: Claim): Admission | Promise<Admission> {
+    this.#local.know(claim.quotas);
+    if (this.#state === "local" || this.#doubting !== undefined || claim.quotas.length === 0)
+      return this.#local.reserve(claim);
+    return new Promise((resolve) => {
+      const asked: Asked = { claim, resolve, since: performance.now(), over: false };
+      this.#asked.add(asked);
+      // Both may come when nobody waits any more.
+      (this.#redis.reserve(claim) as Promise<Admission>).then(
+        (admission) => this.#answer(asked, admission),
+        (error: unknown) => {
+          if (!asked.over) this.#goLocal(wordsOf(error));
+        },
+      );
+    });
+  }
+
+  async usedOf(quotas: readonly Quota[]): Promise<readonly number[]> {
+    if (this.#state === "local") throw new Error("Redis is away");
+    return this.#redis.used(quotas);
+  }
+
+  async isFirst(name: string, ms: number): Promise<boolean> {
+    if (this.#state === "local") throw new Error("Redis is away");
+    const { connection } = this.#options;
+    const key = `${connection.prefix}first:${name}`;
+    return (await connection.command(["set", key, "1", "px", Math.ceil(ms), "nx"], { withinMs: SILENT_MS })) === "OK";
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#stopDoubting();
+    const { connection } = this.#options;
+    for (const asked of this.#asked.takeAll()) this.#decideLocally(asked);
+    const { key, id } = this.#heart.place;
+    const told = async (): Promise<void> => {
+      await this.#redis.close();
+      await this.#runner.tellAll();
+      await connection.command(["hdel", key, id], { withinMs: SILENT_MS });
+    };
+    const late = new Promise<void>((resolve) => setTimeout(resolve, SILENT_MS).unref());
+    await Promise.race([told().catch(() => {}), late]);
+    connection.close();
+  }
+
+  #answer(asked: Asked, admission: Admission): void {
+    this.#options.signals.reserved(performance.now() - asked.since);
+    if (asked.over) {
+      // It was decided without: what Redis has reserved is free again.
+      if (admission.ok) admission.reservation.release();
+      if (this.#doubting !== undefined) this.#trust();
+      return;
+    }
+    asked.over = true;
+    if (admission.ok) {
+      const reservation = new NotedReservation(admission.reservation, this.#local.note(asked.claim));
+      asked.resolve({ ok: true, reservation, state: admission.state });
+    } else asked.resolve(admission);
+  }
+
+  #decideLocally(asked: Asked): void {
+    asked.over = true;
+    this.#options.signals.reserved(performance.now() - asked.since);
+    asked.resolve(this.#local.reserve(asked.claim));
+  }
+
+  /** Nobody waits any longer, and nobody else will. Redis is away unless it shows within a moment that it only stumbled. */
+  #doubt(): void {
+    const why = `no answer within ${RESERVE_MS} ms`;
+    const time = performance.now();
+    if (time < this.#doubtedAt + STUMBLE_EVERY_MS) {
+      this.#goLocal(why);
+      return;
+    }
+    this.#doubtedAt = time;
+    this.#doubting = setTimeout(() => setImmediate(() => this.#doubting && this.#goLocal(why)), STUMBLE_MS);
+    this.#local.share.begin();
+    for (const asked of this.#asked.takeAll()) this.#decideLocally(asked);
+  }
+
+  /** It only stumbled: it is told of what was decided without it. */
+  #trust(): void {
+    this.#stopDoubting();
+    this.#local.share.end();
+    this.#tellUntold(performance.now() + this.#clockAheadMs);
+    void this.#untold.send(this.#untold.size);
+  }
+
+  #stopDoubting(): void {
+    clearTimeout(this.#doubting);
+    this.#doubting = undefined;
+  }
+
+  /** From here on this replica decides by its share, and at once. */
+  #goLocal(why: string): void {
+    const time = performance.now();
+    this.#why = why;
+    this.#quick = 0;
+    this.#returning = undefined;
+    if (this.#state === "local") return;
+    const doubted = this.#doubting !== undefined;
+    this.#stopDoubting();
+    const lastedMs = time - this.#since;
+    this.#state = "local";
+    this.#since = time;
+    this.#holdMs = lastedMs > STEADY_MS ? 0 : Math.min(MOST_HOLD_MS, Math.max(FIRST_HOLD_MS, this.#holdMs * 2));
+    this.#holdUntil = time + this.#jittered(this.#holdMs);
+    // What was decided in doubt was decided by what was left when the doubt began.
+    if (!doubted) this.#local.share.begin();
+    for (const asked of this.#asked.takeAll()) this.#decideLocally(asked);
+    this.#options.signals.turned(this.level, lastedMs);
+    this.#schedule(PROBE_MS);
+  }
+
+  #goShared(): void {
+    const time = performance.now();
+    const lastedMs = time - this.#since;
+    this.#state = "shared";
+    this.#since = time;
+    this.#why = undefined;
+    this.#returning = undefined;
+    this.#local.share.end();
+    this.#options.signals.turned(this.level, lastedMs);
+    this.#begin();
+    this.#runner.tellLater();
+  }
+
+  #schedule(ms: number): void {
+    if (this.#closed) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#look(), this.#jittered(ms));
+  }
+
+  /** By chance up to a quarter more or less, so that replicas do not ask together. */
+  #jittered(ms: number): number {
+    const { random = Math.random } = this.#options;
+    return ms * (0.75 + random() / 2);
+  }
+
+  /** One beat, and what follows from it. */
+  async #look(): Promise<void> {
+    if (this.#beating) return;
+    this.#beating = true;
+    const began = performance.now();
+    try {
+      const beat = await within(SILENT_MS, this.#heart.beat(this.#isCounted()));
+      if (this.#closed) return;
+      this.#clockAheadMs = beat.time - performance.now();
+      this.#local.share.hear(beat.live, beat.rank);
+      if (this.#state === "shared") await this.#stay(beat);
+      else await this.#return(beat, performance.now() - began);
+    } catch (error) {
+      this.#missed(error);
+    } finally {
+      this.#beating = false;
+      this.#schedule(this.#nextMs());
+    }
+  }
+
+  #nextMs(): number {
+    if (this.#state === "shared") return BEAT_MS;
+    if (this.#returning !== undefined) return RETURN_MS;
+    return this.#epoch === undefined && performance.now() - this.#since < SILENT_MS ? FIRST_MS : PROBE_MS;
+  }
+
+  #missed(error: unknown): void {
+    if (this.#closed) return;
+    const why = wordsOf(error);
+    if (error instanceof Silent) this.#options.connection.renew(why);
+    this.#goLocal(why);
+    if (this.#options.connection.trouble !== undefined) this.#begin();
+  }
+
+  /** Redis knows of all that this replica admitted by itself. */
+  #isCounted(): boolean {
+    return this.#state === "shared" || (this.#returning !== undefined && this.#untold.size === 0);
+  }
+
+  /** A beat while all is well. */
+  async #stay(beat: Beat): Promise<void> {
+    const isNew = beat.epoch !== this.#epoch;
+    if (isNew) this.#tellAll(beat);
+    if (this.#untold.size > 0) await within(SILENT_MS, this.#untold.send(this.#untold.size));
+    if (isNew) await within(SILENT_MS, this.#redis.renew());
+    const { known, share } = this.#local;
+    const from = this.#nextTotal < known.length ? this.#nextTotal : 0;
+    this.#nextTotal = from + TOTALS_A_BEAT;
+    for (let at = from; at < Math.min(known.length, this.#nextTotal); at += QUOTAS_AT_ONCE) {
+      const some = known.slice(at, Math.min(at + QUOTAS_AT_ONCE, this.#nextTotal));
+      // Before the totals: what is admitted meanwhile is taken for the others' rather than for nobody's.
+      const own = some.map((quota) => this.#local.used(quota));
+      const totals = await within(SILENT_MS, this.#redis.used(some));
+      if (this.#state !== "shared") return;
+      share.hearTotals(some, totals, own);
+    }
+  }
+
+  /** A beat after Redis was away. It decides again when it answers quickly, and knows what everybody admitted meanwhile. */
+  async #return(beat: Beat, ms: number): Promise<void> {
+    this.#quick = ms < RESERVE_MS ? this.#quick + 1 : 0;
+    if (this.#quick === 0) {
+      this.#returning = undefined;
+      this.#why = `it answers after ${Math.round(ms)} ms`;
+      return;
+    }
+    const isFirst = this.#epoch === undefined;
+    if (!isFirst && (this.#quick < QUICK || performance.now() < this.#holdUntil)) return;
+    if (this.#returning === undefined) {
+      await within(SILENT_MS, this.#prepare());
+      this.#returning = { time: beat.time, at: performance.now() };
+    }
+    if (!isFirst && beat.epoch !== this.#epoch) this.#tellAll(beat);
+    else this.#tellUntold(beat.time);
+    this.#epoch = beat.epoch;
+    if (this.#untold.size > 0 && !(await within(SILENT_MS, this.#untold.send(this.#untold.size)))) return;
+    if (!isFirst && !this.#othersHaveTold(beat)) return;
+    // What was admitted until now is on its way to Redis before the first request is asked there.
+    this.#tellUntold(beat.time);
+    const told = this.#untold.send(this.#untold.size);
+    this.#goShared();
+    await within(SILENT_MS, told);
+    await within(SILENT_MS, this.#redis.renew());
+  }
+
+  /** A script that has to be brought along takes twice the time, which a request may not have. */
+  async #prepare(): Promise<void> {
+    const { connection, prefix } = this.#options;
+    const loading = Object.values(scripts).map(({ source }) => connection.command(["script", "load", source]));
+    await Promise.all([checkRedisVersion(connection, prefix), ...loading]);
+  }
+
+  /** Everybody who is there was heard since Redis is back, with nothing left to tell; whoever is late is not waited for. */
+  #othersHaveTold({ others }: Beat): boolean {
+    const { time, at } = this.#returning!;
+    return others.every(({ heardAt, counted }) => counted && heardAt > time) || performance.now() - at > OTHERS_MS;
+  }
+
+  /** `time`: by Redis' clock. */
+  #tellUntold(time: number): void {
+    this.#tell(this.#local.takeUntold((claim) => this.#redis.adopt(claim, time)));
+  }
+
+  /** Redis has lost its data: every replica tells its own part of what still counts. */
+  #tellAll(beat: Beat): void {
+    this.#epoch = beat.epoch;
+    this.#untold.clear();
+    this.#runner.forget();
+    this.#tell(this.#local.takeAll((claim) => this.#redis.adopt(claim, beat.time)));
+  }
+
+  #tell(amounts: readonly (readonly [Quota, number])[]): void {
+    for (let at = 0; at < amounts.length; at += QUOTAS_AT_ONCE)
+      this.#untold.add(this.#redis.seeding(amounts.slice(at, at + QUOTAS_AT_ONCE)));
+  }
+
+  #tellStart(): void {
+    if (this.#state === "shared" || this.#closed) return;
+    this.#why = this.#options.connection.trouble ?? this.#why;
+    this.#options.signals.turned(this.level, 0);
+  }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
