@@ -3,7 +3,7 @@ import { createRedisKeys } from "../teams/redis-keys.ts";
 import { type ScriptRunner, scripts } from "../teams/scripts.ts";
 
 /** A replica that was not heard for so long does not count. */
-export const REPLICA_TTL_MS = 5000;
+const REPLICA_TTL_MS = 5000;
 
 /** What one beat told. */
 export interface Beat {

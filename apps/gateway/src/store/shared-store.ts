@@ -174,13 +174,14 @@ class Store implements SharedStore {
   }
 
   #answer(asked: Asked, admission: Admission): void {
-    this.#options.signals.reserved(performance.now() - asked.since);
+    const ms = performance.now() - asked.since;
     if (asked.over) {
       // It was decided without: what Redis has reserved is free again.
       if (admission.ok) admission.reservation.release();
-      if (this.#doubting !== undefined) this.#trust();
+      if (this.#doubting !== undefined && ms < RESERVE_MS + STUMBLE_MS) this.#trust();
       return;
     }
+    this.#options.signals.reserved(ms);
     asked.over = true;
     if (admission.ok) {
       const reservation = new NotedReservation(admission.reservation, this.#local.note(asked.claim));

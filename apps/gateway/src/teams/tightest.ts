@@ -2,7 +2,7 @@ import type { Allowance, LimitState } from "./limits.ts";
 import type { Meter, Quota } from "./quota.ts";
 
 /** Which of the two things that a client is told of a meter bears on; undefined = neither. */
-export function allowanceOf(meter: Meter): keyof LimitState | undefined {
+export function allowanceOf(meter: Meter): "requests" | "tokens" | undefined {
   if (meter === "requests") return "requests";
   return meter === "tokens" || meter === "input_tokens" || meter === "output_tokens" ? "tokens" : undefined;
 }
@@ -14,7 +14,7 @@ export function tightest(
   leftOf: (quota: Quota) => number,
   resetOf: (quota: Quota) => number,
 ): LimitState {
-  const state: { -readonly [Name in keyof LimitState]: Allowance } = {};
+  const state: { requests?: Allowance; tokens?: Allowance } = {};
   for (const name of ["requests", "tokens"] as const) {
     let least = Number.POSITIVE_INFINITY;
     let found: Quota | undefined;
