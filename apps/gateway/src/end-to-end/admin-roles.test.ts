@@ -86,7 +86,7 @@ describe("with tokens of the admin listener", () => {
     const view = { serving: never, notReady: never, room: never, version: "", local: true };
     const throttle = createFailureThrottle({ now: () => 0 });
     const log = createRequestLog({ form: "silent" });
-    const { routes } = createAdminApp({ ...view, log, audit: noAudit, stored: undefined, throttle });
+    const { routes } = createAdminApp({ ...view, log, audit: noAudit, stored: undefined, store: undefined, throttle });
     const open: string[] = [];
     for (const { method, path: where } of routes) {
       const headers = { "content-type": "application/json" };
