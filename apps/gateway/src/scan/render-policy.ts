@@ -1,4 +1,4 @@
-import { kinds } from "@signalbox/backends";
+import { type BackendKind, kinds } from "@signalbox/backends";
 import type { DraftBackend, DraftModel, PolicyDraft } from "./compose-policy.ts";
 import type { OtherServer } from "./scan-engines.ts";
 
@@ -40,13 +40,15 @@ export function renderPolicy(draft: PolicyDraft, options: RenderOptions = {}): s
 
 function renderBackend({ name, engine }: DraftBackend): string[] {
   const { kind, address, discovered, simulated, status, reason, version, models, slots } = engine;
-  const title = `${kinds[kind].title}${version === undefined ? "" : ` ${version}`}${simulated ? ", simulated" : ""}`;
+  const traits: BackendKind = kinds[kind];
+  const title = `${traits.title}${version === undefined ? "" : ` ${version}`}${simulated ? ", simulated" : ""}`;
   const state =
     status === "ready" ? (models.length === 0 ? ", with no model that answers now" : "") : `, ${status}: ${reason}`;
   return [
     `  ${comment(`${title}${discovered ? `, now at ${address}` : ""}${state}`)}`,
     `  ${name}:`,
     `    kind: ${kind}`,
+    ...(traits.hosted === true ? ["    # hosted: false # say so if its answers are made on machines of yours"] : []),
     `    url: ${discovered ? "auto # its port changes at every start: it is found again" : text(address)}`,
     ...(slots === undefined
       ? []

@@ -88,7 +88,10 @@ test("names from engines cannot break out of the file", async () => {
   ];
   const odd = await simulate({ kind: "openai", models });
   const { engines } = await scanEngines({ targets: [odd.url] });
-  const { policy } = await load(renderPolicy(composePolicy(engines)));
+  const { policy, backends } = await load(renderPolicy(composePolicy(engines)));
+  // Who is behind a server of that sort only its owner knows.
+  expect([...backends.values()].map(({ hosted }) => hosted)).toEqual([true]);
+  expect(renderPolicy(composePolicy(engines))).toContain("# hosted: false");
   const served = [...policy.models.values()].flatMap(({ deployments }) => deployments.map(({ model }) => model));
   expect(new Set(served)).toEqual(new Set(["auto", "large", "small", 'q"uote', "yes", "1.5", "a/b", "c/b"]));
 });
