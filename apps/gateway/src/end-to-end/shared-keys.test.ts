@@ -195,6 +195,24 @@ describe("a store that is away", () => {
   });
 });
 
+test("a gateway that starts without its store serves the keys of the file, and those of the store when it comes", async () => {
+  const { key } = await create(one, { name: "early" });
+  await redis.kill();
+  const began = performance.now();
+  const late = (await startTestGateway({ yaml: () => policy(one.engines.one.url, "late") })) as Replica;
+  try {
+    expect(performance.now() - began).toBeLessThan(5000);
+    expect((await fetch(`${late.adminUrl}/readyz`)).status).toBe(200);
+    expect([await ask(late, "key-of-payments"), await ask(late, key)]).toEqual([200, 401]);
+    await redis.restart();
+    await expect.poll(() => ask(late, key), { timeout: 8000 }).toBe(200);
+    const told = late.logLines().filter((line) => line.includes("keys of the store cannot be read"));
+    expect(told.length).toBeLessThanOrEqual(1);
+  } finally {
+    await late.close();
+  }
+}, 20_000);
+
 test("a key whose team the policy has not is not valid until it has", async () => {
   const { status, answer } = await post(one, { action: "create", team: "search", name: "orphan" });
   expect(status).toBe(200);
