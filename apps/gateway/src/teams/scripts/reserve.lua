@@ -38,10 +38,7 @@ if refusing == 0 then
     if quota.window then
       count_in_window(quota.window, quota.amount)
     else
-      if quota.period then
-        begin_period(quota.period)
-        quota.period.held = quota.period.held + quota.amount
-      end
+      if quota.period then quota.period.held = quota.period.held + quota.amount end
       hold(quota.kind, quota.key, whole(quota.amount))
     end
   end

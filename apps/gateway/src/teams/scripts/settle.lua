@@ -13,8 +13,7 @@ end
 
 local function settle_period(key, every, taken, actual)
   if actual > 0 then
-    begin_period(open_period(key, every))
-    redis.call('HINCRBY', key, 'u', whole(actual))
+    charge_period(open_period(key, every), actual)
   end
   if live and taken > 0 then let_go('p', key, whole(taken)) end
 end

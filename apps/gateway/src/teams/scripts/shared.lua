@@ -163,11 +163,9 @@ local function period_wait(period, amount, limit)
   return -1
 end
 
-local function begin_period(period)
-  if not period.new then return end
-  redis.call('HSET', period.key, 'p', whole(period.ends), 'u', '0')
-  redis.call('PEXPIRE', period.key, whole(period.ends - now + 172800000))
-  period.new = false
+local function charge_period(period, amount)
+  redis.call('HSET', period.key, 'p', whole(period.ends), 'u', whole(period.used + amount))
+  if period.new then redis.call('PEXPIRE', period.key, whole(period.ends - now + 172800000)) end
 end
 
 -- Holds last as long as their lease: `leases` has the time each ends, `holds` what it holds, a line for each quota

@@ -53,7 +53,10 @@ export function periods(setUp: SetUp): void {
     expect(answer).toMatchObject({ code: "budget_exceeded", spent: false, retryAfterMs: 1000 });
     expect(answer.message).toContain("the rest of the budget of 1000 tokens this day is kept for requests under way");
     one.settle(took(599));
-    admitted(await store.reserve(claim(quotas, 401)));
+    const two = admitted(await store.reserve(claim(quotas, 401)));
+    expect(refused(await store.reserve(claim(quotas, 401)))).toMatchObject({ spent: false });
+    two.settle(took(1));
+    expect(refused(await store.reserve(claim(quotas, 401)))).toMatchObject({ spent: true });
   });
 
   test("a reply that ends in the next period is charged there", async () => {
