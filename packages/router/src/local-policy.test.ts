@@ -85,6 +85,15 @@ test("a rule that leads to hosted backends only is passed over", () => {
   expect(decision.reasons[0]).toMatch(/^tools passed over: rented: runs on hosted backends only/);
 });
 
+test("easy work is moved down from a saturated model, but not to one that is hosted alone", () => {
+  const busy = model("busy", [own], { whenSaturated: { use: "rented", complexity: "complex" } });
+  const models = new Map([...policy.models, ["busy", busy] as const]);
+  const loadOf = ({ name }: Model) => (name === "busy" ? "saturated" : "free");
+  expect(decide({ ...policy, models }, ask("busy"), undefined, loadOf).model.name).toBe("rented");
+  const { chain } = decide(localPolicy({ ...policy, models }), ask("busy"), undefined, loadOf);
+  expect(chain.map(({ name }) => name)).toEqual(["busy"]);
+});
+
 test("a stream is recovered only where a deployment that is left can do it", () => {
   const able = { ...rented, continuesReplies: true };
   const models = new Map([["m", model("m", [own, able], { recoversStreams: true })]]);
