@@ -8,8 +8,7 @@ for at = 2, #KEYS do
   if kind == 'w' then
     count_in_window(open_window(key, tonumber(span)), amount)
   elseif kind == 'p' then
-    begin_period(open_period(key, span))
-    redis.call('HINCRBY', key, 'u', whole(amount))
+    charge_period(open_period(key, span), amount)
   end
 end
 return 1
