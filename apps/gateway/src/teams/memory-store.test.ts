@@ -31,12 +31,12 @@ test("a slot that nobody gives back is free again after its time, and comes back
   refused(store.reserve(one));
 });
 
-test("a day's window of a million requests stays small and exact", () => {
+test("a day's window of 200,000 requests stays small and exact", () => {
   const { store, advance } = setUp();
-  const one = claim([quota("requests", 1_000_000, 86_400_000)]);
-  for (let i = 0; i < 1_000_000; i++) {
+  const one = claim([quota("requests", 200_000, 86_400_000)]);
+  for (let i = 0; i < 200_000; i++) {
     admitted(store.reserve(one)).settle(took(0));
-    advance(50);
+    advance(250);
   }
   refused(store.reserve(one));
 });
@@ -45,7 +45,7 @@ test("quotas that nothing counts against any more are forgotten", () => {
   const { store, advance } = setUp();
   const lasting = claim([quota("requests", 1, 86_400_000), quota("concurrent", 1)]);
   admitted(store.reserve(lasting));
-  for (let key = 0; key < 20_000; key++) {
+  for (let key = 0; key < 5000; key++) {
     admitted(store.reserve(claim([quota("requests", 1, minute, `key ${key}`)])));
     advance(100);
   }
