@@ -27,7 +27,7 @@ export const TeamKeyEntry = z.union(
     keyHash(),
     section({
       hash: keyHash().describe("SHA-256 of the key."),
-      name: plainName("key").optional().describe("Shown in the log, in metrics and in `signalbox keys list`."),
+      name: plainName("key").optional().describe("Shown in the log, in usage and in `signalbox keys list`."),
       expires: moment().optional().describe("From then on the key is not valid."),
     }),
   ],

@@ -115,7 +115,7 @@ describe("a key that is made at one replica", () => {
     const body = { model: "m", messages: [{ role: "user", content: "hi" }] };
     const answer = await one.post("/v1/chat/completions", body, { authorization: `Bearer ${key}` });
     expect(answer.status).toBe(200);
-    expect(one.requestLines().at(-1)).toMatchObject({ team: "payments", status: 200 });
+    expect(one.requestLines().at(-1)).toMatchObject({ team: "payments", key: "counted", status: 200 });
   });
 
   test("ends at its time, everywhere, and the log alone says why", async () => {

@@ -138,6 +138,7 @@ function requestFacts(story: Story) {
     time: isoNow(),
     request_id: story.id,
     team: story.team,
+    key: story.key || undefined,
     endpoint: story.endpoint,
     asked: cut(story.asked, MAX_TEXT_BYTES),
     model: story.model || story.chosen,
