@@ -216,6 +216,11 @@ describe("an action", () => {
     chmodSync(file, 0o600);
   });
 
+  test("is refused while the disk is full", async () => {
+    const full = createAuditLog({ file: "/dev/full", log: { info: tell, warn: tell }, metrics, now: () => 0 });
+    await expect(full.record(entry("b"))).rejects.toThrow("ENOSPC");
+  });
+
   test("that can fail is begun before and ended behind it", async () => {
     const log = openLog();
     const seen = await log.around(entry("a"), async () => records().map(({ result }) => result));

@@ -45,6 +45,8 @@ export const keys: Command = {
     } catch (error) {
       if (!(error instanceof AdminError)) throw error;
       console.error(error.message);
+      if (action === "create" && error.code === undefined)
+        console.error("With --offline the key is made here, and its hash goes into the policy file.");
       return 1;
     }
   },

@@ -58,10 +58,10 @@ export function answerKeyList(c: Context, view: AdminView): Response {
   const { config, keys: index } = view.serving();
   const { stored } = view;
   const teams = config.teams ?? new Map<string, Team>();
-  const all = listKeys({ teams, index, stored, now: Date.now(), team: c.req.query("team") });
-  const keys = all.slice(0, MOST_LISTED);
+  const team = c.req.query("team");
+  const { keys, leftOut } = listKeys({ teams, index, stored, now: Date.now(), team, most: MOST_LISTED });
   const store = stored === undefined ? "memory" : "redis";
-  return c.json({ store, keys, left_out: all.length - keys.length } satisfies KeyList);
+  return c.json({ store, keys, left_out: leftOut } satisfies KeyList);
 }
 
 /** `POST /keys`. What it does is valid in every replica within two seconds. */

@@ -89,7 +89,8 @@ test("a list says of every key what it is now, and of its hash eight digits", ()
   };
   const file = { hash: `sha256:${hashOf("0")}`, id: "ci", name: "ci", expiresAt: now - 1 };
   const team = { name: "a", keys: [file], models: undefined, limits: {} } as never;
-  const keys = listKeys({ teams: new Map([["a", team]]), index: { lastUsed: () => 0 }, stored, now });
+  const options = { teams: new Map([["a", team]]), index: { lastUsed: () => 0 }, stored, now, most: 100 };
+  const { keys } = listKeys(options);
   expect(keys.map(({ id, where, state }) => `${id} ${where} ${state}`)).toEqual([
     "00000000 policy expired",
     "aaaaaaaa store valid",
@@ -101,7 +102,6 @@ test("a list says of every key what it is now, and of its hash eight digits", ()
   ]);
   expect(keys[1]).toMatchObject({ name: "one", valid_until: null, last_used: new Date(now + 60_000).toISOString() });
   expect(JSON.stringify(keys)).not.toMatch(/[0-9a-f]{9}(?!Z)/);
-  expect(
-    listKeys({ teams: new Map([["a", team]]), index: { lastUsed: () => 0 }, stored, now, team: "gone" }),
-  ).toHaveLength(1);
+  expect(listKeys({ ...options, team: "gone" }).keys).toHaveLength(1);
+  expect(listKeys({ ...options, most: 3 })).toMatchObject({ keys: { length: 3 }, leftOut: 4 });
 });

@@ -29,10 +29,13 @@ export interface KeyListOptions {
   readonly now: number;
   /** Of this team alone. */
   readonly team?: string | undefined;
+  /** Most keys in the list; those of the policy file come first. */
+  readonly most: number;
 }
 
-/** All keys, by team and then by age; those of the policy file first. */
-export function listKeys({ teams, index, stored, now, team }: KeyListOptions): KeyStatus[] {
+/** Keys by team and then by age, and how many did not fit. */
+export function listKeys(options: KeyListOptions): { readonly keys: KeyStatus[]; readonly leftOut: number } {
+  const { teams, index, stored, now, team, most } = options;
   const fromFile = [...teams.values()].flatMap(({ name: owner, keys }): KeyStatus[] =>
     keys.map(({ hash, name, expiresAt }) => ({
       id: keyDigits(hash),
@@ -45,15 +48,19 @@ export function listKeys({ teams, index, stored, now, team }: KeyListOptions): K
       last_used: minuteOf(index.lastUsed(hash.slice("sha256:".length))),
     })),
   );
-  const fromStore = [...(stored?.records() ?? [])].map((record): KeyStatus => {
-    return {
-      ...recordStatus(record, now),
-      ...(!teams.has(record.team) && { state: "no_team" }),
-      last_used: minuteOf(stored?.lastUsed(record.hash) ?? 0),
-    };
-  });
-  const all = [...fromFile, ...fromStore].filter((each) => team === undefined || each.team === team);
-  return all.sort((a, b) => compare(a.team, b.team) || compare(a.created ?? "", b.created ?? ""));
+  const meant = fromFile.filter((each) => team === undefined || each.team === team);
+  const keys = meant.slice(0, most);
+  let leftOut = meant.length - keys.length;
+  for (const record of stored?.records() ?? []) {
+    if (team !== undefined && record.team !== team) continue;
+    if (keys.length === most) leftOut++;
+    else {
+      const state = teams.has(record.team) ? {} : { state: "no_team" as const };
+      keys.push({ ...recordStatus(record, now), ...state, last_used: minuteOf(stored?.lastUsed(record.hash) ?? 0) });
+    }
+  }
+  keys.sort((a, b) => compare(a.team, b.team) || compare(a.created ?? "", b.created ?? ""));
+  return { keys, leftOut };
 }
 
 /** A key of the store. */

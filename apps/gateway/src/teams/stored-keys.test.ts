@@ -159,6 +159,21 @@ test("a store that lost its keys gets them again, and a new replica has them the
   ]);
 });
 
+test("a store that lost what it counts by has its keys read all the same, and takes more", async () => {
+  const redis = await startStore();
+  const one = follow(redis, { pollMs: 50 });
+  await one.keys.first;
+  await put(one, ...Array.from({ length: 1200 }, (_, i) => recordOf(`key-${i}`)));
+  const client = new Redis(redis.url);
+  open.push(() => client.disconnect());
+  await client.del("{signalbox}:keys:state");
+  const two = follow(redis, { pollMs: 50 });
+  await two.keys.first;
+  expect([two.keys.size, has(two, "key-1199")]).toEqual([1200, true]);
+  await put(two, recordOf("key-new"));
+  await expect.poll(() => has(one, "key-new"), { timeout: 2000 }).toBe(true);
+});
+
 test("a key that was revoked does not come to life when the store is set back", async () => {
   const redis = await startStore();
   const one = follow(redis, { pollMs: 50 });

@@ -49,6 +49,8 @@ export const MAX_STORED_KEYS = 100_000;
 /** Keys read in one go: some two milliseconds of work. */
 const PAGE = 500;
 const PATIENCE_MS = 2000;
+/** Of one reading, since what is read changes its beginning. */
+const MOST_RESTARTS = 3;
 /** A connection that is only just being made is no matter for the log. */
 const AWAY_AFTER = 2;
 /** What ended is shown for so long, and then forgotten. */
@@ -200,7 +202,7 @@ class Follower implements StoredKeys {
     this.#readsAll = false;
     let full: FullReading | undefined = all ? { seen: new Set(), ours: [] } : undefined;
     let from = full === undefined ? this.#last : 0;
-    for (;;) {
+    for (let restarts = 0; restarts <= MOST_RESTARTS; ) {
       const answer = (await this.#run(scripts.keysSince, [from, PAGE])) as string[];
       const [epoch = "", told = "0", ...rows] = answer;
       if (epoch !== this.#epoch || Number(told) < from) {
@@ -209,18 +211,21 @@ class Follower implements StoredKeys {
         if (full === undefined || from > 0) {
           full = { seen: new Set(), ours: [] };
           from = 0;
+          restarts++;
           continue;
         }
       }
       for (let at = 0; at < rows.length; at += 3) this.#take(rows[at]!, rows[at + 2]!, full);
-      if (rows.length < PAGE * 3) {
-        this.#last = Number(told);
-        break;
+      if (rows.length === PAGE * 3) {
+        from = Number(rows.at(-2));
+        continue;
       }
-      from = Number(rows.at(-2));
+      this.#last = Number(told);
+      if (full !== undefined) await this.#giveBack(full);
+      this.#readAt = this.#options.now();
+      return;
     }
-    if (full !== undefined) await this.#giveBack(full);
-    this.#readAt = this.#options.now();
+    throw new Error("the keys in the store are begun anew all the time");
   }
 
   /** A key as the store has it. */

@@ -2,7 +2,8 @@
 -- that were seen, the epoch of a store that has none, the channel to tell, then of each key: its hash, its record ('' = it goes).
 -- Returns the last number now; 0 = something had changed, and nothing was written.
 local epoch = redis.call('HGET', KEYS[3], 'epoch') or ''
-local last = tonumber(redis.call('HGET', KEYS[3], 'last') or '0')
+local top = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+local last = math.max(tonumber(redis.call('HGET', KEYS[3], 'last') or '0'), tonumber(top[2] or '0'))
 if epoch ~= ARGV[1] or last ~= tonumber(ARGV[2]) then return 0 end
 if epoch == '' then redis.call('HSET', KEYS[3], 'epoch', ARGV[3]) end
 for i = 5, #ARGV, 2 do
