@@ -141,7 +141,8 @@ class Way {
     this.#limits = admission.state;
     if (!admission.ok) {
       const { code, message, retryAfterMs, spent } = admission;
-      throw new GatewayError(code, message, { retryAfterMs, final: spent });
+      if (spent !== undefined) this.#serving.budgets.refused(spent);
+      throw new GatewayError(code, message, { retryAfterMs, final: spent !== undefined });
     }
     this.#reservation = admission.reservation;
   }

@@ -16,14 +16,6 @@ export interface Claim extends Used {
   readonly quotas: readonly Quota[];
 }
 
-/** A line of the ledger, as a stream of Redis takes it. */
-export interface LedgerEntry {
-  /** The stream's key, with the store's prefix. */
-  readonly stream: string;
-  /** Names and values by turns. */
-  readonly fields: readonly string[];
-}
-
 /** How a limit stands after a request was admitted or refused. */
 export interface Allowance {
   readonly limit: number;
@@ -44,7 +36,7 @@ export interface LimitState {
 /** What an admitted request holds. Ends once; a second end does nothing. */
 export interface Reservation {
   /** The request is over: `used` is what it really took, also when the client left early. */
-  settle(used: Used, entry?: LedgerEntry): void;
+  settle(used: Used): void;
   /** The request came to nothing, before any backend worked on it: all that was reserved is free again. */
   release(): void;
 }
@@ -56,8 +48,8 @@ export interface Refusal {
   readonly message: string;
   /** When the same request would be admitted, if nothing else came; at least 1. Slots: a guess by how long they were held of late. */
   readonly retryAfterMs: number;
-  /** The budget is spent: nothing that the client does brings it back sooner. */
-  readonly spent: boolean;
+  /** The budget that is spent: nothing that the client does brings it back sooner. Undefined = it is none. */
+  readonly spent: Quota | undefined;
 }
 
 export type Admission =

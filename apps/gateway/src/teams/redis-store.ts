@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Bag, type Bagged } from "../runtime/bag.ts";
 import { amountOf, estimatesOf } from "./amounts.ts";
 import { HoldTimes } from "./hold-times.ts";
-import type { Admission, Allowance, Claim, LedgerEntry, LimitState, LimitStore, Reservation, Used } from "./limits.ts";
+import type { Admission, Allowance, Claim, LimitState, LimitStore, Reservation, Used } from "./limits.ts";
 import type { Quota } from "./quota.ts";
 import { createRedisKeys, type RedisKeys } from "./redis-keys.ts";
 import { refusalOf } from "./refusal.ts";
@@ -222,23 +222,22 @@ class SharedReservation implements Reservation, Bagged {
     this.began = counts.now();
   }
 
-  settle(used: Used, entry?: LedgerEntry): void {
+  settle(used: Used): void {
     if (this.#ended) return;
     const heldMs = this.#counts.now() - this.began;
     for (const quota of this.#quotas) if (quota.span.kind === "held") this.#counts.holdTimes.note(quota, heldMs);
-    this.#end(used, entry);
+    this.#end(used);
   }
 
   release(): void {
     if (!this.#ended) this.#end(undefined);
   }
 
-  #end(used: Used | undefined, entry?: LedgerEntry): void {
+  #end(used: Used | undefined): void {
     this.#ended = true;
     const counts = this.#counts;
     counts.open.delete(this);
-    const mark = counts.keys.ended(this.id);
-    const keys = [counts.keys.leases, counts.keys.holds, mark, entry?.stream ?? mark];
+    const keys = [counts.keys.leases, counts.keys.holds, counts.keys.ended(this.id)];
     const changes: (string | number)[] = [];
     for (let at = 0; at < this.#quotas.length; at++) {
       const quota = this.#quotas[at]!;
@@ -250,9 +249,8 @@ class SharedReservation implements Reservation, Bagged {
       keys.push(key);
       changes.push(kind, span, taken, actual);
     }
-    if (changes.length === 0 && entry === undefined) return;
+    if (changes.length === 0) return;
     const held = this.lines === "" ? 0 : 1;
-    const args = [this.id, this.#time, REMEMBERED_MS, held, changes.length / 4, ...changes];
-    counts.tell(keys, entry === undefined ? args : [...args, ...entry.fields]);
+    counts.tell(keys, [this.id, this.#time, REMEMBERED_MS, held, ...changes]);
   }
 }

@@ -22,14 +22,14 @@ export function refusalOf(shortage: Shortage): Refusal {
   if (quota.span.kind === "held") return overConcurrency(shortage);
   const rate = `${shortage.limit} ${names[quota.meter]} in ${formatWindow(quota.span.ms)}`;
   const message = `${quota.scope}: limit of ${rate} reached; ${again(waitMs)}`;
-  return { code: "rate_limit_exceeded", message, retryAfterMs: waitMs, spent: false };
+  return { code: "rate_limit_exceeded", message, retryAfterMs: waitMs, spent: undefined };
 }
 
 function overConcurrency({ quota, limit, holdMs }: Shortage): Refusal {
   // With n requests under way that each take t, one ends every t/n.
   const retryAfterMs = Math.min(60_000, Math.max(1000, Math.ceil(holdMs / limit) || 0));
   const message = `${quota.scope}: limit of ${limit} requests at once reached; ${again(retryAfterMs)}`;
-  return { code: "concurrency_limit_exceeded", message, retryAfterMs, spent: false };
+  return { code: "concurrency_limit_exceeded", message, retryAfterMs, spent: undefined };
 }
 
 function overBudget({ quota, limit, waitMs, time }: Shortage, every: keyof typeof periods): Refusal {
@@ -37,11 +37,11 @@ function overBudget({ quota, limit, waitMs, time }: Shortage, every: keyof typeo
   const code = "budget_exceeded";
   if (waitMs === UNTIL_SOMETHING_ENDS) {
     const message = `${quota.scope}: the rest of the ${budget} is kept for requests under way; ${again(1000)}`;
-    return { code, message, retryAfterMs: 1000, spent: false };
+    return { code, message, retryAfterMs: 1000, spent: undefined };
   }
   const resets = new Date(Math.round(time + waitMs)).toISOString().replace(".000Z", "Z");
   const message = `${quota.scope}: ${budget} is spent; it begins anew at ${resets}`;
-  return { code, message, retryAfterMs: waitMs, spent: true };
+  return { code, message, retryAfterMs: waitMs, spent: quota };
 }
 
 const again = (waitMs: number): string => `try again in ${Math.ceil(waitMs / 1000)} s`;

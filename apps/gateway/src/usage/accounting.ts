@@ -5,6 +5,7 @@ import type { OpenStore } from "../store/open-store.ts";
 import { BudgetWatch } from "./budget-watch.ts";
 import { createFileLedger } from "./file-ledger.ts";
 import type { Ledger } from "./ledger.ts";
+import { createRedisLedger } from "./redis-ledger.ts";
 import { restoreBudgets } from "./restore-budgets.ts";
 
 /** How often it is looked how budgets stand. */
@@ -23,7 +24,7 @@ export interface Accounting {
 
 export interface AccountingOptions {
   readonly config: Config;
-  readonly store: Pick<OpenStore, "usedOf" | "isFirst" | "seed">;
+  readonly store: Pick<OpenStore, "usedOf" | "isFirst" | "seed" | "connection">;
   readonly metrics: Metrics;
   readonly log: RequestLog;
 }
@@ -31,9 +32,8 @@ export interface AccountingOptions {
 /** Opens the ledger, and counts again what budgets have used before a restart. */
 export async function openAccounting(options: AccountingOptions): Promise<Accounting> {
   const { config, store, metrics, log } = options;
-  const { folder, keepDays } = config.usage;
-  const onProblem = (problem: string): void => log.warn("usage cannot be written down", { folder, problem });
-  const ledger = folder === undefined ? undefined : createFileLedger({ folder, keepDays, onProblem });
+  const { folder } = config.usage;
+  const ledger = openLedger(options);
   const budgets = new BudgetWatch({ book: store, wallNow: Date.now, metrics, log });
   const follow = ({ teams }: Config): void => budgets.follow(teams?.values() ?? []);
   follow(config);
@@ -54,6 +54,14 @@ export async function openAccounting(options: AccountingOptions): Promise<Accoun
       await ledger?.close();
     },
   };
+}
+
+/** In files where a folder is named, else where all replicas count. */
+function openLedger({ config, store, log }: AccountingOptions): Ledger | undefined {
+  const { folder, keepDays } = config.usage;
+  const onProblem = (problem: string): void => log.warn("usage cannot be written down", { folder, problem });
+  if (folder !== undefined) return createFileLedger({ folder, keepDays, onProblem });
+  return store.connection && createRedisLedger({ connection: store.connection, keepDays, onProblem });
 }
 
 const hasBudgets = ({ teams }: Config): boolean =>

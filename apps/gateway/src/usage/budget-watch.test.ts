@@ -60,6 +60,22 @@ test("what is given back and used again is not said again, and the next period b
   expect(lines.map(({ begins_anew }) => begins_anew)).toEqual(["2026-12-01T00:00:00.000Z", "2027-01-01T00:00:00.000Z"]);
 });
 
+test("a budget of which the rest is too little for a request is used up, unless most of it is left", async () => {
+  const { watch, used, lines, clock } = watched([month]);
+  const span = { kind: "period", every: "month" } as const;
+  const refuse = (): void => watch.refused({ id, scope: "team search", meter: "cost", limit: month.limit, span });
+  used[id] = 200e9;
+  refuse();
+  await watch.look();
+  expect(lines.map(({ percent }) => percent)).toEqual([50]);
+  used[id] = 299e9;
+  await watch.look();
+  expect(lines.map(({ percent }) => percent)).toEqual([50, 80, 100]);
+  clock.now = Date.parse("2026-12-05T00:00:00Z");
+  await watch.look();
+  expect(lines.map(({ percent }) => percent)).toEqual([50, 80, 100, 50, 80]);
+});
+
 test("what another replica has said already is not said again", async () => {
   const { watch, used, lines, metrics } = watched([month], async () => false);
   used[id] = 300e9;

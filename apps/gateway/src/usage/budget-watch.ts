@@ -3,7 +3,7 @@ import type { Period } from "../config/units.ts";
 import type { Metrics } from "../signals/metrics.ts";
 import type { RequestLog } from "../signals/request-log.ts";
 import { periodAt } from "../teams/period.ts";
-import { type BudgetQuota, budgetQuotas } from "../teams/quota.ts";
+import { type BudgetQuota, budgetQuotas, type Quota } from "../teams/quota.ts";
 
 /** Where it is known how much of budgets is used: the store of the limits. */
 export interface BudgetBook {
@@ -29,6 +29,8 @@ export interface BudgetLevel {
   /** In the meter's smallest unit. */
   readonly limit: number;
   readonly used: number;
+  /** What is left was too little for a request. */
+  readonly refuses: boolean;
   /** Milliseconds since 1970. */
   readonly resetsAt: number;
 }
@@ -40,6 +42,8 @@ export class BudgetWatch {
   /** As they stood at the last look. */
   levels: readonly BudgetLevel[] = [];
   readonly #options: BudgetWatchOptions;
+  /** When the period ends in which a request was refused, by the budget's id. */
+  readonly #refused = new Map<string, number>();
   /** The highest threshold that was told, by the budget's id and the end of its period. */
   #told = new Map<string, number>();
   #looking = false;
@@ -52,6 +56,11 @@ export class BudgetWatch {
   /** Looks after the budgets of these teams from now on. */
   follow(teams: Iterable<Team>): void {
     this.#owned = [...teams].flatMap((team) => budgetQuotas(team).map((quota) => ({ team: team.name, quota })));
+  }
+
+  /** A request was refused, since its estimate is more than what is left of a budget. */
+  refused({ id, span }: Quota): void {
+    if (span.kind === "period") this.#refused.set(id, periodAt(this.#options.wallNow(), span.every).end);
   }
 
   /**
@@ -78,9 +87,10 @@ export class BudgetWatch {
     if (owned.length === 0) return [];
     const used = await book.usedOf(owned.map(({ quota }) => quota));
     const now = wallNow();
-    return owned.map(({ team, quota: { meter, limit, span } }, at) => {
+    return owned.map(({ team, quota: { id, meter, limit, span } }, at) => {
       const resetsAt = periodAt(now, span.every).end;
-      return { team, meter, period: span.every, limit, used: used[at]!, resetsAt };
+      const refuses = this.#refused.get(id) === resetsAt;
+      return { team, meter, period: span.every, limit, used: used[at]!, refuses, resetsAt };
     });
   }
 
@@ -97,8 +107,7 @@ export class BudgetWatch {
     for (const level of this.levels) {
       const id = `${level.team}|${level.meter}|${level.period}|${level.resetsAt}`;
       const before = this.#told.get(id) ?? 0;
-      // What other replicas give back between two looks passes no threshold twice.
-      const passed = thresholds.findLast((percent) => level.used * 100 >= level.limit * percent) ?? 0;
+      const passed = passedBy(level);
       told.set(id, Math.max(before, passed));
       if (quietly) continue;
       for (const percent of thresholds)
@@ -122,6 +131,12 @@ export class BudgetWatch {
       begins_anew: new Date(resetsAt).toISOString(),
     });
   }
+}
+
+/** The highest threshold that a budget has passed. The last bit of one is never used, where estimates no longer fit into it. */
+function passedBy({ used, limit, refuses }: BudgetLevel): number {
+  const passed = thresholds.findLast((percent) => used * 100 >= limit * percent) ?? 0;
+  return refuses && passed >= 80 ? 100 : passed;
 }
 
 /** An amount in the units that people know: tokens, the currency, or seconds. */

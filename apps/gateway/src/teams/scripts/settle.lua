@@ -1,8 +1,7 @@
 -- Ends a reservation, once: a second run with the same id does nothing, and one after its lease was over charges all the same.
--- KEYS: leases, holds, the mark that it has ended, the ledger's stream (the mark again = no entry), one of each quota.
--- ARGV: the id, when it was reserved (ms), how long the mark is kept (ms), 1 when it holds something, the number of
--- quotas, then for each its kind, its span, what was taken and what it turned out to be (-1 = it came to nothing); then
--- names and values of the ledger's entry. Gives 1, or 0 for a second run.
+-- KEYS: leases, holds, the mark that it has ended, one of each quota. ARGV: the id, when it was reserved (ms), how long the
+-- mark is kept (ms), 1 when it holds something, then for each quota its kind, its span, what was taken and what it turned
+-- out to be (-1 = it came to nothing). Gives 1, or 0 for a second run.
 local id, reserved_at = ARGV[1], tonumber(ARGV[2])
 if not redis.call('SET', KEYS[3], '1', 'PX', ARGV[3], 'NX') then return 0 end
 local live = false
@@ -18,10 +17,9 @@ local function settle_period(key, every, taken, actual)
   if live and taken > 0 then let_go('p', key, whole(taken)) end
 end
 
-local count = tonumber(ARGV[5])
-for at = 1, count do
-  local base = 5 + (at - 1) * 4
-  local key, kind, span = KEYS[at + 4], ARGV[base + 1], ARGV[base + 2]
+for at = 4, #KEYS do
+  local base = (at - 3) * 4
+  local key, kind, span = KEYS[at], ARGV[base + 1], ARGV[base + 2]
   local taken, actual = tonumber(ARGV[base + 3]), tonumber(ARGV[base + 4])
   if kind == 'w' then
     correct_window(key, tonumber(span), reserved_at, math.max(0, actual) - taken)
@@ -32,5 +30,4 @@ for at = 1, count do
   end
 end
 
-if KEYS[4] ~= KEYS[3] then redis.call('XADD', KEYS[4], '*', unpack(ARGV, 6 + count * 4)) end
 return 1
