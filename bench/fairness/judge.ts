@@ -22,6 +22,7 @@ export function judge(quiet: QuietTeams, shares: Priorities): Verdict[] {
   const pct = (value: number): string => `${value.toFixed(1)} %`;
   const fact = (what: string, is: string): Verdict => ({ what, is, mustBe: "-", ok: true });
   return [
+    fact("by the clock, alone and beside the flood", `${ms(quiet.quietP99ByClock)}, ${ms(quiet.floodP99ByClock)}`),
     fact("p99 of the quiet teams, alone", ms(quiet.quietP99)),
     fact("p99 of the quiet teams, beside the flood", ms(quiet.floodP99)),
     {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Simulator, startSimulator } from "../../packages/simulator/src/index.ts";
 import { type GatewayProcess, startGatewayProcess } from "../faults/gateway-process.ts";
+import { robbedMs } from "../faults/robbed.ts";
 import { Lane } from "../lab/lane.ts";
 
 /** Two engines that answer a token every 10 ms, behind one gateway process. */
@@ -25,6 +26,12 @@ interface Question {
 export interface Answer {
   /** 0 = none came. */
   readonly status: number;
+  /** By the clock. */
+  readonly clockMs: number;
+  /**
+   * Without what other programs took of it from the gateway and from this process, at most; but with all of the time in the
+   * queue, and no less than the answer takes.
+   */
   readonly ms: number;
   /** 0 = it did not wait. */
   readonly queueMs: number;
@@ -67,9 +74,15 @@ export async function startPool({ teams, maxConcurrent }: PoolShape): Promise<Po
     async ask({ lane, ...question }) {
       const own = lane ?? free.pop() ?? new Lane(port);
       lanes.add(own);
-      const { status, head, ms } = await own.ask(requestOf(question));
+      const before = robbedMs(gateway.pid);
+      const { status, head, ms: clockMs } = await own.ask(requestOf(question));
+      const robbed = robbedMs(gateway.pid) - before;
       if (lane === undefined) free.push(own);
-      return { status, ms, queueMs: Number(/^x-signalbox-queue-ms: (\d+)/im.exec(head)?.[1] ?? 0) };
+      const queueMs = Number(/^x-signalbox-queue-ms: (\d+)/im.exec(head)?.[1] ?? 0);
+      const answerMs = FIRST_TOKEN_MS + (question.tokens * 1000) / TOKENS_PER_SECOND;
+      const behindQueue = clockMs - queueMs;
+      const ms = queueMs + Math.max(Math.min(behindQueue, answerMs), behindQueue - robbed);
+      return { status, clockMs, ms, queueMs };
     },
     leave() {
       for (const lane of lanes) lane.leave();

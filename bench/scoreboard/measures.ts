@@ -12,6 +12,7 @@ import { malformedHttp } from "./malformed-http.ts";
 import type { Measure } from "./measure.ts";
 import { memoryOverTime } from "./memory-over-time.ts";
 import { metricsTruth } from "./metrics-truth.ts";
+import { noisyNeighbour } from "./noisy-neighbour.ts";
 import { probeTokens } from "./probe-tokens.ts";
 import { rollingRestart } from "./rolling-restart.ts";
 import { routes } from "./routes.ts";
@@ -40,6 +41,7 @@ export const measures = {
   S21: routes,
   S22: ssrf,
   S24: malformedHttp,
+  S25: noisyNeighbour,
   S26: metricsTruth,
   S27: probeTokens,
   S29: keyTiming,

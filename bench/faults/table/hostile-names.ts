@@ -7,6 +7,7 @@ import { checkError, workOf } from "../refusals.ts";
 import type { Scenario, Scene } from "../scenario.ts";
 import { chatBody, type Stage } from "../stage.ts";
 import { type Answer, ask } from "../wire-client.ts";
+import { type Member, playSaturated } from "./saturated-pool.ts";
 
 const key = "sb-names-4b8e2f6a1d9c7053";
 const teams = { all: { keys: [hashOf(key)] } };
@@ -231,11 +232,12 @@ function statusFrom(localAddress: string, stage: Stage): Promise<number> {
 const flooder = "sb-flooder-1a2b3c4d5e6f7081";
 const victims = ["sb-victim-a-918273645f0e1d2c", "sb-victim-b-0f1e2d3c4b5a6978"];
 
-/** F72: who is over its limit is told so; that the others' 99th percentile stays is S25's matter. */
+/** F72: who is over its limit is told so, and so is who fills a saturated pool; the others' 99th percentile is S25's matter. */
 const flooding: Scenario = {
   id: "F72",
   title: "one team floods -> 429 for it alone, every request of the others is served",
-  async play({ start, checks, note }) {
+  async play(scene) {
+    const { start, checks, note } = scene;
     const limited = { keys: [hashOf(flooder)], limits: { requests: "20/min", concurrent: 4 } };
     const others = Object.fromEntries(victims.map((one, i) => [`victim-${i}`, { keys: [hashOf(one)] }]));
     const stage = await start({ config: { teams: { flooder: limited, ...others } } });
@@ -268,6 +270,8 @@ const flooding: Scenario = {
     const refused = (team: string) => stage.grown("signalbox_rate_limited_total", { team });
     checks.is("metrics", "refusals of the flooder", await refused("flooder"), statuses.get(429));
     checks.is("metrics", "refusals of a victim", (await refused("victim-0")) + (await refused("victim-1")), 0);
+    const member = (key: string): Member => ({ key, entry: { keys: [hashOf(key)] } });
+    await playSaturated(scene, member(flooder), victims.map(member));
   },
 };
 
