@@ -135,7 +135,7 @@ describe("the audit file", () => {
       ["process", "none", "start", null, "ok"],
       ["oncall", "operator", "backend.drain", "one", "ok"],
       ["admin", "admin", "backend.auto", "one", "ok"],
-      ["unknown", "none", "post /backends/:name", null, "role_not_sufficient"],
+      ["grafana", "viewer", "post /backends/:name", null, "role_not_sufficient"],
       ["unknown", "none", "post /backends/:name", null, "invalid_api_key"],
       ["file", "none", "config.reload", null, "ok"],
       ["file", "none", "config.reload", null, "refused"],

@@ -48,14 +48,15 @@ export function admit(c: Context, view: AdminView, need: AdminNeed): AdminActor 
   const access = { local: view.local, tokens: server.adminTokens(), guardsReading: server.guardsReading };
   const address = (c.env as HttpBindings | undefined)?.incoming?.socket.remoteAddress ?? "";
   const admitted = admitAdmin((name) => c.req.header(name), access, need);
-  if (!(admitted instanceof GatewayError)) return { actor: admitted.name, role: admitted.role, address };
-  const refusal = throttled(admitted, address, view.throttle);
+  if (!("error" in admitted)) return { actor: admitted.name, role: admitted.role, address };
+  const refusal = throttled(admitted.error, address, view.throttle);
   const { code } = refusal;
   signals.metrics.counter("signalbox_admin_refusals_total", { code }).value++;
   if (need.kind === "change") view.log.warn("change refused", { path: c.req.path.slice(0, 128), code });
   // What the client wrote is not for the file: it may be anything.
   const action = `${c.req.method === "POST" ? "post" : "get"} ${c.req.routePath}`;
-  view.audit.refused({ actor: "unknown", role: "none", address, action, target: null, result: code });
+  const { name: actor = "unknown", role = "none" } = admitted.actor ?? {};
+  view.audit.refused({ actor, role, address, action, target: null, result: code });
   throw refusal;
 }
 

@@ -1,4 +1,3 @@
-import { GatewayError } from "@signalbox/protocol";
 import { describe, expect, test } from "vitest";
 import type { AdminRole } from "../config/config.ts";
 import { hashKey } from "../teams/keys.ts";
@@ -19,7 +18,7 @@ function codeOf(
   need: AdminNeed = change,
 ): string | undefined {
   const admitted = admitAdmin((name) => headers[name], access, need);
-  return admitted instanceof GatewayError ? admitted.code : undefined;
+  return "error" in admitted ? admitted.error.code : undefined;
 }
 
 describe("a listener of this machine alone", () => {
@@ -145,7 +144,13 @@ describe("roles", () => {
     expect(Object.values(needs).map((need) => codeOf(headers, access, need))).toEqual(codes);
   });
 
-  test("name who asks", () => {
+  test("name who asks, also where that is refused", () => {
+    const shown: Record<string, string> = { ...json, authorization: "Bearer token-of-a-viewer" };
+    const refused = admitAdmin((name) => shown[name], access, change);
+    expect(refused).toMatchObject({
+      error: { code: "role_not_sufficient" },
+      actor: { name: "grafana", role: "viewer" },
+    });
     const headers: Record<string, string> = { ...json, authorization: "Bearer token-of-operator" };
     expect(admitAdmin((name) => headers[name], access, change)).toEqual({ name: "oncall", role: "operator" });
     expect(admitAdmin((name) => json[name as "host"], local, change)).toEqual({ name: "local", role: "admin" });

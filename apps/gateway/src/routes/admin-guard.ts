@@ -28,6 +28,13 @@ export interface AdminNeed {
   readonly kind: "read" | "list" | "change";
 }
 
+/** Who may not, and why. */
+export interface AdminRefusal {
+  readonly error: GatewayError;
+  /** Whose token was right, and too small; undefined = nobody knows who asked. */
+  readonly actor?: Actor;
+}
+
 type Header = (name: string) => string | undefined;
 
 /**
@@ -35,19 +42,19 @@ type Header = (name: string) => string | undefined;
  * browser can reach the loopback too: it cannot send JSON to another origin unasked, and a name that it rebinds to the
  * loopback shows in `host`.
  */
-export function admitAdmin(header: Header, access: AdminAccess, need: AdminNeed): Actor | GatewayError {
+export function admitAdmin(header: Header, access: AdminAccess, need: AdminNeed): Actor | AdminRefusal {
   const strange = need.kind === "change" ? strangeChange(header) : undefined;
-  if (strange !== undefined) return strange;
+  if (strange !== undefined) return { error: strange };
   if (need.kind === "read" && !access.guardsReading) return nobody;
   if (access.tokens.length > 0) return shownActor(header("authorization"), access.tokens, need.role);
   const what = need.kind === "change" ? "takes changes" : "lists keys";
   if (!access.local) {
     const message = `the admin listener can be reached by others: it ${what} only with \`server.admin_tokens\``;
-    return new GatewayError("change_not_allowed", message);
+    return { error: new GatewayError("change_not_allowed", message) };
   }
   if (isLoopback(hostName(header("host") ?? ""))) return local;
   const message = `the admin listener ${what} under a name of this machine alone, such as localhost`;
-  return new GatewayError("change_not_allowed", message);
+  return { error: new GatewayError("change_not_allowed", message) };
 }
 
 const nobody: Actor = Object.freeze({ name: "anybody", role: "viewer" });
@@ -70,16 +77,18 @@ function shownActor(
   authorization: string | undefined,
   tokens: readonly AdminToken[],
   needed: AdminRole,
-): Actor | GatewayError {
+): Actor | AdminRefusal {
   const shown = hash("sha256", /^bearer +(\S+)$/i.exec(authorization ?? "")?.[1] ?? "", "buffer");
   let found: AdminToken | undefined;
   for (const token of tokens) if (timingSafeEqual(shown, token.hash)) found = token;
   if (found === undefined) {
-    return new GatewayError("invalid_api_key", "this wants an admin token: send it as `authorization: Bearer TOKEN`");
+    const message = "this wants an admin token: send it as `authorization: Bearer TOKEN`";
+    return { error: new GatewayError("invalid_api_key", message) };
   }
-  const { name, role } = found;
-  if (adminRoles.indexOf(role) >= adminRoles.indexOf(needed)) return { name, role };
-  return new GatewayError("role_not_sufficient", `the token «${name}» has the role ${role}, and this wants ${needed}`);
+  const actor: Actor = { name: found.name, role: found.role };
+  if (adminRoles.indexOf(actor.role) >= adminRoles.indexOf(needed)) return actor;
+  const message = `the token «${actor.name}» has the role ${actor.role}, and this wants ${needed}`;
+  return { error: new GatewayError("role_not_sufficient", message), actor };
 }
 
 /** Of a `host` header, without the port and an IPv6 address's brackets. */
