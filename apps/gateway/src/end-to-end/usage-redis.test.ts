@@ -1,3 +1,4 @@
+import { startSimulator } from "@signalbox/simulator";
 import { afterEach, expect, test } from "vitest";
 import { createConnection, type RedisConnection } from "../store/connection.ts";
 import { startRedis, type TestRedis } from "../store/test-redis.ts";
@@ -35,14 +36,14 @@ teams:
   return { redis, replicas };
 }
 
-const ask = async (gateway: TestGateway<"one">): Promise<number> => {
+const ask = async (gateway: Pick<TestGateway<"one">, "post">): Promise<number> => {
   const body = { model: "m", max_tokens: 5, messages: [{ role: "user", content: "hi" }] };
   const response = await gateway.post("/v1/chat/completions", body, { authorization: "Bearer key-search" });
   await response.text();
   return response.status;
 };
 
-async function written(gateway: TestGateway<"one">): Promise<UsageEntry[]> {
+async function written(gateway: Pick<TestGateway<"one">, "gateway">): Promise<UsageEntry[]> {
   const { store } = gateway.gateway.serving.config;
   if (store === "memory") throw new Error("not the store that was meant");
   const connection: RedisConnection = createConnection(store);
@@ -92,3 +93,32 @@ test("what is used while Redis is gone is written down when it is back", async (
   await redis.restart();
   await expect.poll(async () => (await written(first!).catch(() => [])).length, { timeout: 15_000 }).toBe(3);
 }, 40_000);
+
+test("replicas that work on one backend at once share its GPUs", async () => {
+  const redis = await startRedis();
+  open.push(redis);
+  const engine = await startSimulator({ kind: "vllm", models: ["m"], firstTokenMs: 2500 });
+  open.push(engine);
+  const replicas = await Promise.all(
+    [1, 2].map(() =>
+      startTestGateway({
+        yaml: () => `
+store: redis://127.0.0.1:${redis.port}
+backends: { one: { kind: vllm, url: "${engine.url}", gpus: 8, probe: { interval: 50ms } } }
+models: { m: { on: [{ backend: one }] } }
+teams:
+  search: { keys: ["${hashKey("key-search")}"] }
+`,
+      }),
+    ),
+  );
+  open.push(...replicas);
+  const began = performance.now();
+  expect(await Promise.all(replicas.map(ask))).toEqual([200, 200]);
+  const wall = performance.now() - began;
+  await expect.poll(async () => (await written(replicas[0]!)).length, { timeout: 5000 }).toBe(2);
+  const paid = (await written(replicas[0]!)).reduce((sum, { gpuMs }) => sum + gpuMs, 0);
+  // As if each were alone it would be twice 8 x 2500.
+  expect(paid).toBeGreaterThan(8 * 2500 * 0.8);
+  expect(paid).toBeLessThan(8 * wall * 1.4);
+}, 30_000);

@@ -41,6 +41,8 @@ export interface BackendRuntime {
 
 export interface BackendRuntimeOptions {
   readonly config: BackendConfig;
+  /** Other replicas send requests there as well, and pay for their part of its GPUs' time. */
+  readonly isShared: boolean;
   now(): number;
   onBreakerChange(change: BreakerChange): void;
   onRoom(backend: BackendState, ended: boolean): void;
@@ -64,8 +66,12 @@ class LiveBackend implements BackendRuntime {
   version: string | undefined;
   #names = new Map<string, string>();
   #closed = false;
+  readonly #isShared: boolean;
+  readonly #now: () => number;
 
-  constructor({ config, now, onBreakerChange, onRoom }: BackendRuntimeOptions) {
+  constructor({ config, isShared, now, onBreakerChange, onRoom }: BackendRuntimeOptions) {
+    this.#isShared = isShared;
+    this.#now = now;
     this.name = config.name;
     this.config = config;
     this.kind = kinds[config.kind as keyof typeof kinds];
@@ -142,7 +148,10 @@ class LiveBackend implements BackendRuntime {
       this.state.observe(result, load, warm);
       return;
     }
-    const { models } = result;
+    const { models, load } = result;
+    if (this.#isShared && load?.running !== undefined) {
+      this.gpu?.shareWith(Math.max(0, load.running + (load.waiting ?? 0) - this.state.inFlight), this.#now());
+    }
     if (models !== undefined) {
       this.models = models;
       this.#names = namesOf(models);

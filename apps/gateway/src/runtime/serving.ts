@@ -84,7 +84,7 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
   for (const backend of config.backends.values()) {
     const before = previous?.backends.get(backend.name);
     const same = before !== undefined && sameBackend(before, backend);
-    backends.set(backend.name, same ? before : createBackend(backend, parts));
+    backends.set(backend.name, same ? before : createBackend(backend, config.store !== "memory", parts));
   }
   const states = statesOf(config, backends);
   const keys = createKeyIndex(config.teams, { more: parts.stored, previous: previous?.keys });
@@ -157,10 +157,12 @@ function saturatedLast(candidates: readonly Candidate[], now: number): readonly 
 
 function createBackend(
   config: Config["backends"] extends ReadonlyMap<string, infer B> ? B : never,
+  isShared: boolean,
   parts: ServingParts,
 ): BackendRuntime {
   return createBackendRuntime({
     config,
+    isShared,
     now: parts.now,
     onBreakerChange: (change) => parts.signals.breaker(change),
     onRoom: parts.admission.roomOn,

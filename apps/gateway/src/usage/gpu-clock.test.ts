@@ -30,6 +30,15 @@ test("half a GPU costs half, and rounding loses nothing", () => {
   expect(paid).toBe(500);
 });
 
+test("what others have the backend do is theirs to pay", () => {
+  const clock = new GpuClock(4);
+  const reading = clock.begin(0);
+  clock.shareWith(3, 100);
+  clock.shareWith(0, 500);
+  // Alone for 100 ms, one of four for 400 ms, alone again for 100 ms.
+  expect(clock.end(reading, 600)).toBe(400 + 400 + 400);
+});
+
 test("whatever the order, what all pay is the GPUs times the time in which the backend was busy", () => {
   const span = fc.record({ from: fc.integer({ min: 0, max: 5000 }), ms: fc.integer({ min: 0, max: 3000 }) });
   fc.assert(

@@ -6,6 +6,8 @@
 export class GpuClock {
   readonly #gpus: number;
   #underWay = 0;
+  /** Requests that the backend works on for others than this process. */
+  #others = 0;
   /** GPU milliseconds that a request would have paid that has been under way since the clock began. */
   #virtual = 0;
   #at = 0;
@@ -35,8 +37,14 @@ export class GpuClock {
     return paid;
   }
 
+  /** From now on the backend works on so many requests of others: they pay their part elsewhere. */
+  shareWith(others: number, nowMs: number): void {
+    this.#advance(nowMs);
+    this.#others = others;
+  }
+
   #advance(nowMs: number): void {
-    if (this.#underWay > 0) this.#virtual += ((nowMs - this.#at) * this.#gpus) / this.#underWay;
+    if (this.#underWay > 0) this.#virtual += ((nowMs - this.#at) * this.#gpus) / (this.#underWay + this.#others);
     this.#at = nowMs;
   }
 }
