@@ -275,3 +275,31 @@ test("many at once are all served, never more together than there are slots", as
   expect(gateway.engines.one.stats().peakRunning).toBeLessThanOrEqual(5);
   expect(gateway.requestLines().every(({ attempts }) => attempts === 1)).toBe(true);
 });
+
+test("easy work moves to a free smaller model while the large one is saturated, and says so", async () => {
+  const gateway = await startTestGateway({
+    engines: {
+      one: { kind: "vllm", models: ["big"], firstTokenMs: 500 },
+      two: { kind: "vllm", models: ["tiny"] },
+    },
+    yaml: ({ one, two }) => `
+backends:
+  one: { kind: vllm, url: "${one}", max_concurrent: 1 }
+  two: { kind: vllm, url: "${two}", max_concurrent: 1 }
+models:
+  large: { on: [{ backend: one, model: big }], when_saturated: { use: small } }
+  small: { on: [{ backend: two, model: tiny }] }
+routing: [{ use: large }]
+`,
+  });
+  onTestFinished(() => gateway.close());
+  const chat = () =>
+    gateway.post("/v1/chat/completions", { model: "auto", messages: [{ role: "user", content: "hi" }] });
+  const running = chat();
+  await expect.poll(() => gateway.gateway.serving.backends.get("one")!.state.inFlight, soon).toBe(1);
+  const moved = await chat();
+  expect(moved.status).toBe(200);
+  expect(moved.headers.get("x-signalbox-model")).toBe("small");
+  expect(moved.headers.get("x-signalbox-route")).toBe("routing.0 -> small (large is saturated)");
+  expect((await running).headers.get("x-signalbox-model")).toBe("large");
+});
