@@ -6,6 +6,9 @@ export interface Waiting {
   over: boolean;
 }
 
+/** Those that are over are let go when there are so many of them. */
+const MOST_OVER = 64;
+
 /** Those that wait, each for the same time at most: one timer for all of them, set for the one that has waited longest. */
 export class DeadlineQueue<T extends Waiting> {
   readonly #ms: number;
@@ -21,6 +24,7 @@ export class DeadlineQueue<T extends Waiting> {
   }
 
   add(one: T): void {
+    this.#dropOver();
     this.#waiting.push(one);
     if (this.#timer === undefined) this.#arm(this.#ms);
   }
@@ -43,19 +47,21 @@ export class DeadlineQueue<T extends Waiting> {
   #look(): void {
     if (this.#timer === undefined) return;
     this.#timer = undefined;
-    while (this.#first < this.#waiting.length && this.#waiting[this.#first]!.over) this.#first++;
+    this.#dropOver();
     const first = this.#waiting[this.#first];
-    if (first === undefined) {
-      this.#waiting = [];
-      this.#first = 0;
-      return;
-    }
+    if (first === undefined) return;
     const left = this.#ms - (performance.now() - first.since);
-    if (this.#first > 1000) {
-      this.#waiting = this.#waiting.slice(this.#first);
-      this.#first = 0;
-    }
     if (left <= 0) this.#onLate();
     else this.#arm(Math.ceil(left));
+  }
+
+  /** Answers come in about the order of the questions: who is kept longer than needed grows old with all that it holds. */
+  #dropOver(): void {
+    const waiting = this.#waiting;
+    while (this.#first < waiting.length && waiting[this.#first]!.over) this.#first++;
+    if (this.#first === waiting.length || this.#first > MOST_OVER) {
+      this.#waiting = waiting.slice(this.#first);
+      this.#first = 0;
+    }
   }
 }

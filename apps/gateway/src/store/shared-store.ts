@@ -10,6 +10,7 @@ import { type Beat, Heartbeat } from "./heartbeat.ts";
 import { LocalCounts } from "./local-counts.ts";
 import { NotedReservation } from "./noted-reservation.ts";
 import { ReservationRunner } from "./reservation-runner.ts";
+import { ScriptTurns } from "./script-turns.ts";
 import type { StoreLevel, StoreSignals, StoreState } from "./store-level.ts";
 import {
   BEAT_MS,
@@ -102,7 +103,11 @@ class Store implements SharedStore {
     this.#options = options;
     const kept = { runner: connection, most: MOST_KEPT, now, onDropped: (count: number) => signals.dropped(count) };
     this.#untold = new Backlog(kept);
-    this.#runner = new ReservationRunner({ ...kept, isThere: () => this.#state === "shared" });
+    this.#runner = new ReservationRunner({
+      ...kept,
+      runner: new ScriptTurns(connection),
+      isThere: () => this.#state === "shared",
+    });
     this.#redis = createRedisStore({ runner: this.#runner, prefix, now, reservationTtlMs });
     this.#heart = new Heartbeat(connection, prefix);
     this.#local = new LocalCounts({ now, wallNow: Date.now, reservationTtlMs, instances });

@@ -24,10 +24,14 @@ export interface ScriptRunner {
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
 }
 
+const read = (file: string): string => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), "utf8");
+const asFunction = (name: string): string => `local function ${name}(KEYS, ARGV)\n${read(name)}\nend`;
+
 /** The programs of the store, read from their files. */
 export const scripts = {
   reserve: load("reserve", { repeatable: false }),
   settle: load("settle", { repeatable: true }),
+  turn: load("turn", { repeatable: false }),
   renew: load("renew", { repeatable: true }),
   used: load("used", { repeatable: true }),
   seed: load("seed", { repeatable: true }),
@@ -38,8 +42,12 @@ export const scripts = {
 };
 
 function load(name: string, { repeatable }: { readonly repeatable: boolean }): Script {
-  const read = (file: string): string => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), "utf8");
-  const alone = name === "version" || name.startsWith("keys-");
-  const source = alone ? read(name) : `${read("shared")}\n${read(name)}`;
+  const source = [...beginningOf(name), read(name)].join("\n");
   return Object.freeze({ name, source, sha1: hash("sha1", source, "hex"), repeatable });
+}
+
+/** What stands before a script's own text. */
+function beginningOf(name: string): string[] {
+  if (name === "version" || name.startsWith("keys-")) return [];
+  return name === "turn" ? [read("shared"), asFunction("reserve"), asFunction("settle")] : [read("shared")];
 }
