@@ -17,6 +17,7 @@ import { probeTokens } from "./probe-tokens.ts";
 import { rollingRestart } from "./rolling-restart.ts";
 import { routes } from "./routes.ts";
 import { secrets } from "./secrets.ts";
+import { overAdmission, storeLoss, underAdmissionShare } from "./shared-limits.ts";
 import { slowReaders } from "./slow-readers.ts";
 import { ssrf } from "./ssrf.ts";
 import { cpuAfterwards, eventLoopLag } from "./under-faults.ts";
@@ -27,6 +28,9 @@ export const measures = {
   S4: lostTokens,
   S5: clientGone,
   S6: extraAttempts,
+  S7: overAdmission,
+  S8: underAdmissionShare,
+  S9: storeLoss,
   S10: breakerRecovery,
   S11: breakerMoves,
   S12: memoryOverTime,
