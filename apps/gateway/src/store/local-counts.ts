@@ -68,6 +68,12 @@ export class LocalCounts {
     return { ok: true, reservation, state };
   }
 
+  /** Decides by this replica's share about a request that Redis is asked about, too, and so will know of. */
+  reserveOwn(claim: Claim): Admission {
+    const admission = this.#own.reserve(claim);
+    return admission.ok ? admission : { ...admission, state: { ...admission.state, local: true } };
+  }
+
   /** Counts a request that the shared store admitted. */
   note(claim: Claim): Reservation {
     return this.#own.note(claim);

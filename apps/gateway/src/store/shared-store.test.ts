@@ -202,6 +202,26 @@ test("over the switch and back, replicas together admit what the limit says, how
   expect(total).toBe(30);
 });
 
+test("a Redis that is back without its data decides nothing before all that were there have told it what they admitted", async () => {
+  const redis = await redisOf();
+  const replicas = [replica(redis), replica(redis), replica(redis)];
+  const quotas = [quota("requests", 30)];
+  await isIn("shared", ...replicas);
+  await expect.poll(() => replicas.map(({ store }) => store.level.instances), { timeout: 5000 }).toEqual([3, 3, 3]);
+  await redis.kill();
+  await isIn("local", ...replicas);
+  await redis.restart();
+  let count = 0;
+  const states = (): boolean => replicas.some(({ store }) => store.level.state === "local");
+  while (states()) {
+    for (const one of replicas) count += (await admitted(one, quotas, 1)).length;
+    await sleep(1);
+  }
+  for (const one of replicas) count += (await admitted(one, quotas, 5)).length;
+  expect(count).toBeGreaterThanOrEqual(27);
+  expect(count).toBeLessThanOrEqual(30);
+});
+
 test("slots are held over the loss of Redis, and those of requests that it never knew are held when it is back", async () => {
   const redis = await redisOf({ persistent: true });
   const replicas = [replica(redis), replica(redis)] as const;

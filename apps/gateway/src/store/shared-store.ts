@@ -1,14 +1,14 @@
-import type { Admission, Claim, LimitStore } from "../teams/limits.ts";
+import type { Admission, Claim, LimitStore, Reservation } from "../teams/limits.ts";
 import type { Quota } from "../teams/quota.ts";
 import { createRedisStore, type RedisStore } from "../teams/redis-store.ts";
-import { checkRedisVersion } from "../teams/redis-version.ts";
-import { scripts } from "../teams/scripts.ts";
+import type { Asked } from "./asked.ts";
 import { Backlog } from "./backlog.ts";
 import type { RedisConnection } from "./connection.ts";
-import { DeadlineQueue, type Waiting } from "./deadline-queue.ts";
+import { DeadlineQueue } from "./deadline-queue.ts";
 import { type Beat, Heartbeat } from "./heartbeat.ts";
 import { LocalCounts } from "./local-counts.ts";
 import { NotedReservation } from "./noted-reservation.ts";
+import { prepareRedis } from "./prepare-redis.ts";
 import { ReservationRunner } from "./reservation-runner.ts";
 import { ScriptTurns } from "./script-turns.ts";
 import type { StoreLevel, StoreSignals, StoreState } from "./store-level.ts";
@@ -28,9 +28,9 @@ import {
   STEADY_MS,
   STUMBLE_EVERY_MS,
   STUMBLE_MS,
-  TOTALS_A_BEAT,
 } from "./store-times.ts";
-import { Silent, within } from "./within.ts";
+import { Totals } from "./totals.ts";
+import { Silent, within, wordsOf } from "./within.ts";
 
 export interface SharedStoreOptions {
   readonly connection: RedisConnection;
@@ -60,12 +60,6 @@ export function createSharedStore(options: SharedStoreOptions): SharedStore {
   return new Store(options);
 }
 
-/** A request that waits for the shared store's word. */
-interface Asked extends Waiting {
-  readonly claim: Claim;
-  resolve(admission: Admission): void;
-}
-
 class Store implements SharedStore {
   readonly started: Promise<void>;
   readonly #options: SharedStoreOptions;
@@ -93,9 +87,11 @@ class Store implements SharedStore {
   #quick = 0;
   /** When its return was first seen, by Redis' clock and by ours; undefined = it is not returning. */
   #returning: { readonly time: number; readonly at: number } | undefined;
+  /** Redis is asked about all that this replica's share admits: the others may decide by its word alone already. */
+  #joining = false;
   #holdMs = 0;
   #holdUntil = 0;
-  #nextTotal = 0;
+  readonly #totals: Totals;
 
   constructor(options: SharedStoreOptions) {
     const { connection, prefix, instances, reservationTtlMs, signals } = options;
@@ -111,6 +107,7 @@ class Store implements SharedStore {
     this.#redis = createRedisStore({ runner: this.#runner, prefix, now, reservationTtlMs });
     this.#heart = new Heartbeat(connection, prefix);
     this.#local = new LocalCounts({ now, wallNow: Date.now, reservationTtlMs, instances });
+    this.#totals = new Totals(this.#local, this.#redis);
     this.#local.share.begin();
     this.started = new Promise((resolve) => {
       this.#begin = resolve;
@@ -134,10 +131,16 @@ class Store implements SharedStore {
 
   reserve(claim: Claim): Admission | Promise<Admission> {
     this.#local.know(claim.quotas);
-    if (this.#state === "local" || this.#doubting !== undefined || claim.quotas.length === 0)
-      return this.#local.reserve(claim);
+    if (claim.quotas.length === 0 || this.#doubting !== undefined) return this.#local.reserve(claim);
+    if (this.#state === "shared") return this.#ask(claim, undefined);
+    if (!this.#joining) return this.#local.reserve(claim);
+    const own = this.#local.reserveOwn(claim);
+    return own.ok ? this.#ask(claim, own.reservation) : own;
+  }
+
+  #ask(claim: Claim, own: Reservation | undefined): Promise<Admission> {
     return new Promise((resolve) => {
-      const asked: Asked = { claim, resolve, since: performance.now(), over: false };
+      const asked: Asked = { claim, own, resolve, since: performance.now(), over: false };
       this.#asked.add(asked);
       // Both may come when nobody waits any more.
       (this.#redis.reserve(claim) as Promise<Admission>).then(
@@ -189,14 +192,19 @@ class Store implements SharedStore {
     this.#options.signals.reserved(ms);
     asked.over = true;
     if (admission.ok) {
-      const reservation = new NotedReservation(admission.reservation, this.#local.note(asked.claim));
+      const noted = asked.own ?? this.#local.note(asked.claim);
+      const reservation = new NotedReservation(admission.reservation, noted);
       asked.resolve({ ok: true, reservation, state: admission.state });
-    } else asked.resolve(admission);
+      return;
+    }
+    asked.own?.release();
+    asked.resolve(admission);
   }
 
   #decideLocally(asked: Asked): void {
     asked.over = true;
     this.#options.signals.reserved(performance.now() - asked.since);
+    asked.own?.release();
     asked.resolve(this.#local.reserve(asked.claim));
   }
 
@@ -204,7 +212,7 @@ class Store implements SharedStore {
   #doubt(): void {
     const why = `no answer within ${RESERVE_MS} ms`;
     const time = performance.now();
-    if (time < this.#doubtedAt + STUMBLE_EVERY_MS) {
+    if (this.#joining || time < this.#doubtedAt + STUMBLE_EVERY_MS) {
       this.#goLocal(why);
       return;
     }
@@ -233,7 +241,11 @@ class Store implements SharedStore {
     this.#why = why;
     this.#quick = 0;
     this.#returning = undefined;
-    if (this.#state === "local") return;
+    if (this.#state === "local") {
+      this.#joining = false;
+      for (const asked of this.#asked.takeAll()) this.#decideLocally(asked);
+      return;
+    }
     const doubted = this.#doubting !== undefined;
     this.#stopDoubting();
     const lastedMs = time - this.#since;
@@ -255,6 +267,7 @@ class Store implements SharedStore {
     this.#since = time;
     this.#why = undefined;
     this.#returning = undefined;
+    this.#joining = false;
     this.#local.share.end();
     this.#options.signals.turned(this.level, lastedMs);
     this.#begin();
@@ -282,7 +295,8 @@ class Store implements SharedStore {
       const beat = await within(SILENT_MS, this.#heart.beat(this.#isCounted()));
       if (this.#closed) return;
       this.#clockAheadMs = beat.time - performance.now();
-      this.#local.share.hear(beat.live, beat.rank);
+      // A Redis that has lost its data hears of the others one by one: until then they are taken to be there.
+      if (this.#state === "shared" || beat.live >= this.#local.share.live) this.#local.share.hear(beat.live, beat.rank);
       if (this.#state === "shared") await this.#stay(beat);
       else await this.#return(beat, performance.now() - began);
     } catch (error) {
@@ -318,17 +332,7 @@ class Store implements SharedStore {
     if (isNew) this.#tellAll(beat);
     if (this.#untold.size > 0) await within(SILENT_MS, this.#untold.send(this.#untold.size));
     if (isNew) await within(SILENT_MS, this.#redis.renew());
-    const { known, share } = this.#local;
-    const from = this.#nextTotal < known.length ? this.#nextTotal : 0;
-    this.#nextTotal = from + TOTALS_A_BEAT;
-    for (let at = from; at < Math.min(known.length, this.#nextTotal); at += QUOTAS_AT_ONCE) {
-      const some = known.slice(at, Math.min(at + QUOTAS_AT_ONCE, this.#nextTotal));
-      // Before the totals: what is admitted meanwhile is taken for the others' rather than for nobody's.
-      const own = some.map((quota) => this.#local.used(quota));
-      const totals = await within(SILENT_MS, this.#redis.used(some));
-      if (this.#state !== "shared") return;
-      share.hearTotals(some, totals, own);
-    }
+    await this.#totals.hear(() => this.#state === "shared");
   }
 
   /** A beat after Redis was away. It decides again when it answers quickly, and knows what everybody admitted meanwhile. */
@@ -336,15 +340,17 @@ class Store implements SharedStore {
     this.#quick = ms < RESERVE_MS ? this.#quick + 1 : 0;
     if (this.#quick === 0) {
       this.#returning = undefined;
+      this.#joining = false;
       this.#why = `it answers after ${Math.round(ms)} ms`;
       return;
     }
     const isFirst = this.#epoch === undefined;
     if (!isFirst && (this.#quick < QUICK || performance.now() < this.#holdUntil)) return;
     if (this.#returning === undefined) {
-      await within(SILENT_MS, this.#prepare());
+      await within(SILENT_MS, prepareRedis(this.#options.connection, this.#options.prefix));
       this.#returning = { time: beat.time, at: performance.now() };
     }
+    this.#joining = true;
     if (!isFirst && beat.epoch !== this.#epoch) this.#tellAll(beat);
     else this.#tellUntold(beat.time);
     this.#epoch = beat.epoch;
@@ -358,17 +364,12 @@ class Store implements SharedStore {
     await within(SILENT_MS, this.#redis.renew());
   }
 
-  /** A script that has to be brought along takes twice the time, which a request may not have. */
-  async #prepare(): Promise<void> {
-    const { connection, prefix } = this.#options;
-    const loading = Object.values(scripts).map(({ source }) => connection.command(["script", "load", source]));
-    await Promise.all([checkRedisVersion(connection, prefix), ...loading]);
-  }
-
   /** Everybody who is there was heard since Redis is back, with nothing left to tell; whoever is late is not waited for. */
   #othersHaveTold({ others }: Beat): boolean {
     const { time, at } = this.#returning!;
-    return others.every(({ heardAt, counted }) => counted && heardAt > time) || performance.now() - at > OTHERS_MS;
+    const areAllThere = others.length + 1 >= this.#local.share.live;
+    const haveTold = others.every(({ heardAt, counted }) => counted && heardAt > time);
+    return (areAllThere && haveTold) || performance.now() - at > OTHERS_MS;
   }
 
   /** `time`: by Redis' clock. */
@@ -394,8 +395,4 @@ class Store implements SharedStore {
     this.#why = this.#options.connection.trouble ?? this.#why;
     this.#options.signals.turned(this.level, 0);
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -8,3 +8,8 @@ export function within<T>(ms: number, answer: Promise<T>): Promise<T> {
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
+
+/** What an error says. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
