@@ -6,6 +6,7 @@ import { type GatewayProcess, startGatewayProcess } from "../gateway-process.ts"
 import type { Scenario } from "../scenario.ts";
 import { type ChatAnswer, chatBody, comesTrue, type Stage } from "../stage.ts";
 import { type Answer, ask, readAnswer } from "../wire-client.ts";
+import { leasesEnd } from "./redis-leases.ts";
 
 const STREAMS = 200;
 /** Tokens a second: 40 of them take four seconds, which is longer than it takes to begin them and the drain's delay. */
@@ -74,12 +75,14 @@ const key = "sb-killed-6d2f8b1e4a7c9053";
 const headers = { authorization: `Bearer ${key}` };
 const CONCURRENT = 20;
 
-/** F48: what was reserved in one process's memory is free with it; that reservations in a shared store expire is to come with it. */
+/** F48: what was reserved in one process's memory is free with it, and in a shared store when its lease ends. */
 const killed: Scenario = {
   id: "F48",
   title:
-    "SIGKILL -> the other replica's streams go on, cut ones are not taken for whole, its slots are free when it is back (no shared store yet)",
-  async play({ start, checks }) {
+    "SIGKILL -> the other replica's streams go on, cut ones are not taken for whole, its slots are free when it is back, in a shared store within 30 s",
+  async play(scene) {
+    const { start, checks } = scene;
+    await leasesEnd(scene);
     const limits = { concurrent: CONCURRENT };
     const stage = await start({
       config: { teams: { one: { keys: [hashOf(key)], limits } } },
