@@ -87,6 +87,22 @@ test("a request that no backend worked on leaves no entry", async () => {
   for (const { input, output, cost } of await written()) expect([input, output, cost]).toEqual([0, 0, 0]);
 });
 
+test("GPU time of a backend that never answered is paid, and the entry names it", async () => {
+  const gateway = await start({ firstTokenMs: 5000 });
+  const leaving = AbortSignal.timeout(300);
+  const body = JSON.stringify({ model: "m", messages: [{ role: "user", content: "hi" }] });
+  const headers = { "content-type": "application/json", ...key };
+  await expect(
+    fetch(`${gateway.baseUrl}/chat/completions`, { method: "POST", headers, body, signal: leaving }),
+  ).rejects.toThrow();
+  await expect.poll(() => gateway.requestLines().length).toBe(1);
+  await gateway.close();
+  open.pop();
+  const [entry] = await written();
+  expect(entry).toMatchObject({ backend: "one", outcome: "client_gone", input: 0, output: 0, cost: 0 });
+  expect(entry!.gpuMs).toBeGreaterThan(0);
+});
+
 test("a client that leaves pays for what was generated until then", async () => {
   const gateway = await start({ tokensPerSecond: 50 });
   const leaving = new AbortController();

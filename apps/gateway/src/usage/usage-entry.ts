@@ -12,7 +12,7 @@ export interface UsageEntry {
   readonly key: string;
   /** The model that answered, or that was asked for where none did. */
   readonly model: string;
-  /** Empty where none answered. */
+  /** The one that answered, or the last that was tried; empty where that is not known. */
   readonly backend: string;
   readonly endpoint: string;
   readonly outcome: string;

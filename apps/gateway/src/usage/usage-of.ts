@@ -14,7 +14,7 @@ export function usageOf(story: Story, { inputTokens, outputTokens, cost, gpuMs }
     team: story.team,
     key: story.key,
     model: story.model || story.chosen,
-    backend: story.backend,
+    backend: story.backend || (story.records.findLast(({ outcome }) => outcome !== "skipped")?.backend ?? ""),
     endpoint: story.endpoint,
     outcome: story.outcome,
     input: whole(inputTokens),
