@@ -108,16 +108,18 @@ class RedisLedger implements Ledger {
   async #sendBatch(): Promise<void> {
     const { connection, keepDays } = this.#options;
     const day = dayOf(this.#waiting[0]!.time);
-    const batch: UsageEntry[] = [];
+    let values = "";
+    let count = 0;
     for (const entry of this.#waiting) {
-      if (batch.length === BATCH || dayOf(entry.time) !== day) break;
-      batch.push(entry);
+      if (count === BATCH || dayOf(entry.time) !== day) break;
+      values += usageValues(entry);
+      count++;
     }
     const goesAt = Date.parse(day) + (keepDays + 1) * DAY_MS;
-    const args = [MARK_MS, goesAt, this.#first, usageNames.length, ...usageNames, ...batch.flatMap(usageValues)];
+    const args = [MARK_MS, goesAt, this.#first, usageNames, values];
     await connection.run(append, [this.#mark, usageStream(connection.prefix, day)], args);
-    this.#waiting.splice(0, batch.length);
-    this.#first += batch.length;
+    this.#waiting.splice(0, count);
+    this.#first += count;
   }
 
   /** An answer that says no is told; that nobody answers is known. */

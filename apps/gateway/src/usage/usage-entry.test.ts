@@ -23,8 +23,11 @@ test("what is written is what is read, as a line and as fields", () => {
     fc.property(any, (one) => {
       expect(parseUsageLine(usageLine(one))).toEqual(one);
       expect(usageLine(one)).not.toContain("\n");
-      const values = usageValues(one);
-      expect(parseUsageFields(usageNames.flatMap((name, at) => [name, String(values[at])]))).toEqual(one);
+      const [names, values] = [usageNames.split("\n"), usageValues(one).split("\n")];
+      const fields = names.slice(0, -1).flatMap((name, at) => [name, values[at]!]);
+      const team = one.team.replaceAll("\n", " ");
+      expect(values).toHaveLength(names.length);
+      expect(parseUsageFields(fields)).toEqual({ ...one, team, id: one.id.replaceAll("\n", " ") });
     }),
   );
 });

@@ -80,14 +80,15 @@ export function parseUsageLine(line: string): UsageEntry | undefined {
   }
 }
 
-/** The fields of an entry in a Redis stream: always the same, so that the stream keeps their names once. */
-export const usageNames: readonly string[] = ["time", ...texts, ...Object.values(numbers)];
+/** The fields of an entry in a Redis stream, each with a line break: always the same, so that the stream keeps them once. */
+export const usageNames: string = ["time", ...texts, ...Object.values(numbers)].map((name) => `${name}\n`).join("");
 
-/** What the fields of `usageNames` hold. */
-export function usageValues(entry: UsageEntry): (string | number)[] {
-  const values: (string | number)[] = [entry.time];
-  for (const name of texts) values.push(entry[name]);
-  for (const [name] of numberNames) values.push(entry[name]);
+/** What the fields of `usageNames` hold, each with a line break. */
+export function usageValues(entry: UsageEntry): string {
+  let values = `${entry.time}\n`;
+  // No name in a config and no id of a request has one; one that had would take the next field's place.
+  for (const name of texts) values += `${entry[name].replaceAll("\n", " ")}\n`;
+  for (const [name] of numberNames) values += `${entry[name]}\n`;
   return values;
 }
 
