@@ -11,6 +11,8 @@ export const targets = {
   over_requests_pct: 1,
   over_tokens_pct: { exact: 0, realistic: 5 },
   false_429_pct: 2,
+  /** The most of a window that may lie between sending and decision: beyond it the judges see little. */
+  blind_pct: 2,
   /** Of the waits that were told, at least. */
   honest_waits_pct: 99,
   /** A wait that is longer than it must be, at most. */
@@ -106,6 +108,7 @@ function missedBy(figures: Omit<Figures, "missed">): string[] {
     ["over_concurrent_pct", figures.over_concurrent_pct === 0],
     ["false_429_pct", figures.false_429_pct <= targets.false_429_pct],
     ["failed", figures.failed === 0],
+    ["the machine is too busy to tell", figures.fullest.every(({ blindPct }) => blindPct <= targets.blind_pct)],
     ["waits kept", waits.keptPct >= targets.honest_waits_pct],
     ["waits too long", waits.tooLongPct <= targets.long_waits_pct],
     [
