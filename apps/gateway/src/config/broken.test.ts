@@ -11,6 +11,10 @@ const expected: Record<string, readonly (readonly [place: string, word: string])
   "unknown-backend.yaml": [["8:20: models.large.on[1].backend: ", "did you mean «gpu-1»?"]],
   "unknown-kind.yaml": [["3:18: backends.gpu-1.kind: ", "did you mean «vllm»?"]],
   "unknown-strategy.yaml": [["7:15: models.large.strategy: ", "did you mean «round_robin»?"]],
+  "when-saturated.yaml": [
+    ["5:59: models.large.when_saturated.use: ", "did you mean «small»?"],
+    ["6:76: models.small.when_saturated.use: ", "«tiny» is the model itself"],
+  ],
   "wrong-unit.yaml": [
     ["8:18: defaults.timeouts.first_token: ", "did you mean «30s»?"],
     ["9:17: defaults.retry_budget: ", "did you mean «20%»?"],

@@ -253,6 +253,32 @@ describe("when things change", () => {
     expect((await first!).status).toBe(200);
   });
 
+  test("a backend that is given back has room without a word: who waits for another gets its turn there", async () => {
+    const gateway = await startTestGateway({
+      engines: { one: { kind: "vllm", models: ["m"], firstTokenMs: 2000 }, two: { kind: "vllm", models: ["m"] } },
+      yaml: ({ one, two }) => `
+backends:
+  one: { kind: vllm, url: "${one}", max_concurrent: 1 }
+  two: { kind: vllm, url: "${two}", max_concurrent: 1 }
+models: { m: { on: [{ backend: one }, { backend: two }], strategy: ordered } }
+`,
+    });
+    onTestFinished(() => gateway.close());
+    const stateOf = (name: string) => gateway.gateway.serving.backends.get(name)!.state;
+    stateOf("two").setOverride("drain");
+    const chat = () => gateway.post("/v1/chat/completions", { model: "m", messages: [{ role: "user", content: "x" }] });
+    const first = chat();
+    await expect.poll(() => stateOf("one").inFlight, soon).toBe(1);
+    const second = chat();
+    await expect
+      .poll(async () => /waiting_requests\{priority="standard"\} 1/.test(await gateway.metrics()), soon)
+      .toBe(true);
+    stateOf("two").setOverride(undefined);
+    expect((await second).headers.get("x-signalbox-backend")).toBe("two");
+    expect(stateOf("one").inFlight).toBe(1);
+    await first;
+  });
+
   test("a drain serves those who still get their turn, and answers the others in half its time", async () => {
     const { gateway, line } = await startPool({ takesMs: 500, server: ", drain: 2s" });
     const answers = await line("a", "a", "a", "a", "a");
