@@ -52,6 +52,22 @@ test("a replica that never heard of others counts with as many as the config say
   expect(alone.limitOf(quota(11))).toBe(11);
 });
 
+test("of a window of a second the others may have used all that was left, until it is over", () => {
+  const { one, clock } = share(() => 5);
+  const short = quota(100, { kind: "window", ms: 1000 });
+  one.hear(2, 0);
+  one.hearTotals([short], [10], [5]);
+  one.begin();
+  expect(one.limitOf(short)).toBe(5);
+  clock.now += 1000;
+  expect(one.limitOf(short)).toBe(50);
+  one.end();
+  one.hear(1, 0);
+  one.hearTotals([short], [5], [5]);
+  one.begin();
+  expect(one.limitOf(short)).toBe(100);
+});
+
 test("what others had used leaves less than the share until it has left the window", () => {
   const { one, clock } = share(() => 5);
   one.hear(2, 0);

@@ -30,6 +30,8 @@ interface Cap {
   readonly until: number;
 }
 
+/** Of a window that is shorter, what was last heard says little: the others may have used all that was left, and it is over soon. */
+const STALE_WITHIN_MS = 4000;
 /** How much faster than before the others may have gone on since they were last heard. */
 const GROWTH_MARGIN = 1.5;
 
@@ -107,9 +109,10 @@ export class LocalShare {
     const { now, wallNow, holdMs, ownUse } = this.#options;
     const time = now();
     const own = ownUse(quota);
-    const left = quota.limit - own - others - Math.ceil(growth * (time - at) * GROWTH_MARGIN);
-    const cap = own + partOf(Math.max(0, left), this.live, this.rank);
     const { span } = quota;
+    const isStale = this.live > 1 && span.kind === "window" && span.ms < STALE_WITHIN_MS;
+    const left = isStale ? 0 : quota.limit - own - others - Math.ceil(growth * (time - at) * GROWTH_MARGIN);
+    const cap = own + partOf(Math.max(0, left), this.live, this.rank);
     if (span.kind === "window") return { cap, until: time + span.ms };
     if (span.kind === "held") return { cap, until: time + holdMs };
     const wall = wallNow();
