@@ -5,6 +5,7 @@ import type { Asked } from "./asked.ts";
 import { Backlog } from "./backlog.ts";
 import type { RedisConnection } from "./connection.ts";
 import { DeadlineQueue } from "./deadline-queue.ts";
+import { Doubt } from "./doubt.ts";
 import { type Beat, Heartbeat } from "./heartbeat.ts";
 import { LocalCounts } from "./local-counts.ts";
 import { NotedReservation } from "./noted-reservation.ts";
@@ -26,7 +27,6 @@ import {
   RETURN_MS,
   SILENT_MS,
   STEADY_MS,
-  STUMBLE_EVERY_MS,
   STUMBLE_MS,
 } from "./store-times.ts";
 import { Totals } from "./totals.ts";
@@ -66,14 +66,13 @@ class Store implements SharedStore {
   readonly #redis: RedisStore;
   readonly #heart: Heartbeat;
   readonly #local: LocalCounts;
-  readonly #asked = new DeadlineQueue<Asked>(RESERVE_MS, () => this.#doubt());
+  readonly #asked = new DeadlineQueue<Asked>(RESERVE_MS, () => this.#suspect());
   /** What was used without Redis: it has to know before it may decide again. */
   readonly #untold: Backlog;
   readonly #runner: ReservationRunner;
   #state: StoreState = "local";
   /** Runs while it is not clear yet whether Redis is away. */
-  #doubting: NodeJS.Timeout | undefined;
-  #doubtedAt = Number.NEGATIVE_INFINITY;
+  readonly #doubt = new Doubt();
   #why: string | undefined = "Redis was not heard yet";
   #since = performance.now();
   #timer: NodeJS.Timeout | undefined;
@@ -131,7 +130,7 @@ class Store implements SharedStore {
 
   reserve(claim: Claim): Admission | Promise<Admission> {
     this.#local.know(claim.quotas);
-    if (claim.quotas.length === 0 || this.#doubting !== undefined) return this.#local.reserve(claim);
+    if (claim.quotas.length === 0 || this.#doubt.isOpen) return this.#local.reserve(claim);
     if (this.#state === "shared") return this.#ask(claim, undefined);
     if (!this.#joining) return this.#local.reserve(claim);
     const own = this.#local.reserveOwn(claim);
@@ -167,7 +166,7 @@ class Store implements SharedStore {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    this.#stopDoubting();
+    this.#doubt.end();
     const { connection } = this.#options;
     for (const asked of this.#asked.takeAll()) this.#decideLocally(asked);
     const { key, id } = this.#heart.place;
@@ -186,7 +185,7 @@ class Store implements SharedStore {
     if (asked.over) {
       // It was decided without: what Redis has reserved is free again.
       if (admission.ok) admission.reservation.release();
-      if (this.#doubting !== undefined && ms < RESERVE_MS + STUMBLE_MS) this.#trust();
+      if (this.#doubt.isOpen && ms < RESERVE_MS + STUMBLE_MS) this.#trust();
       return;
     }
     this.#options.signals.reserved(ms);
@@ -209,30 +208,22 @@ class Store implements SharedStore {
   }
 
   /** Nobody waits any longer, and nobody else will. Redis is away unless it shows within a moment that it only stumbled. */
-  #doubt(): void {
+  #suspect(): void {
     const why = `no answer within ${RESERVE_MS} ms`;
-    const time = performance.now();
-    if (this.#joining || time < this.#doubtedAt + STUMBLE_EVERY_MS) {
+    if (this.#joining || !this.#doubt.begin(() => this.#goLocal(why))) {
       this.#goLocal(why);
       return;
     }
-    this.#doubtedAt = time;
-    this.#doubting = setTimeout(() => setImmediate(() => this.#doubting && this.#goLocal(why)), STUMBLE_MS);
     this.#local.share.begin();
     for (const asked of this.#asked.takeAll()) this.#decideLocally(asked);
   }
 
   /** It only stumbled: it is told of what was decided without it. */
   #trust(): void {
-    this.#stopDoubting();
+    this.#doubt.end();
     this.#local.share.end();
     this.#tellUntold(performance.now() + this.#clockAheadMs);
     void this.#untold.send(this.#untold.size);
-  }
-
-  #stopDoubting(): void {
-    clearTimeout(this.#doubting);
-    this.#doubting = undefined;
   }
 
   /** From here on this replica decides by its share, and at once. */
@@ -246,8 +237,8 @@ class Store implements SharedStore {
       for (const asked of this.#asked.takeAll()) this.#decideLocally(asked);
       return;
     }
-    const doubted = this.#doubting !== undefined;
-    this.#stopDoubting();
+    const doubted = this.#doubt.isOpen;
+    this.#doubt.end();
     const lastedMs = time - this.#since;
     this.#state = "local";
     this.#since = time;
@@ -342,10 +333,12 @@ class Store implements SharedStore {
       this.#returning = undefined;
       this.#joining = false;
       this.#why = `it answers after ${Math.round(ms)} ms`;
-      return;
     }
     const isFirst = this.#epoch === undefined;
-    if (!isFirst && (this.#quick < QUICK || performance.now() < this.#holdUntil)) return;
+    if (this.#quick < (isFirst ? 1 : QUICK) || performance.now() < this.#holdUntil) {
+      if (beat.epoch === this.#epoch) await this.#keepTold(beat);
+      return;
+    }
     if (this.#returning === undefined) {
       await within(SILENT_MS, prepareRedis(this.#options.connection, this.#options.prefix));
       this.#returning = { time: beat.time, at: performance.now() };
@@ -362,6 +355,15 @@ class Store implements SharedStore {
     this.#goShared();
     await within(SILENT_MS, told);
     await within(SILENT_MS, this.#redis.renew());
+  }
+
+  /** Too slow to be asked, it can still be told: others may ask it. What they use leaves less to this replica's part. */
+  async #keepTold(beat: Beat): Promise<void> {
+    this.#tellUntold(beat.time);
+    const told = this.#untold.send(this.#untold.size);
+    await this.#totals.hear(() => this.#state === "local");
+    await within(SILENT_MS, told);
+    if (this.#state === "local") this.#local.share.begin();
   }
 
   /** Everybody who is there was heard since Redis is back, with nothing left to tell; whoever is late is not waited for. */

@@ -1,8 +1,9 @@
 /** How long a request waits for the shared store; all that wait go on together when the first has waited for it. */
 export const RESERVE_MS = 48;
-/** An answer that comes so soon after nobody waited for it any more was a stumble, of which there may be one in a while. */
+/** An answer that comes so soon after nobody waited for it any more was a stumble, of which there may be some in a while. */
 export const STUMBLE_MS = 50;
-export const STUMBLE_EVERY_MS = 10_000;
+export const STUMBLES = 3;
+export const STUMBLES_MS = 10_000;
 /** Between two beats while all is well; the totals of all replicas come with them. */
 export const BEAT_MS = 1000;
 /** Between two looks at a store that is away, and at one that is coming back. */

@@ -14,8 +14,8 @@ export class Totals {
     this.#redis = redis;
   }
 
-  /** Gives up when `isShared` no longer holds. Rejects when Redis does not answer. */
-  async hear(isShared: () => boolean): Promise<void> {
+  /** Gives up when `isWanted` no longer holds. Rejects when Redis does not answer. */
+  async hear(isWanted: () => boolean): Promise<void> {
     const { known, share } = this.#local;
     const from = this.#next < known.length ? this.#next : 0;
     this.#next = from + TOTALS_A_BEAT;
@@ -24,7 +24,7 @@ export class Totals {
       // Before the totals: what is admitted meanwhile is taken for the others' rather than for nobody's.
       const own = some.map((quota) => this.#local.used(quota));
       const totals = await within(SILENT_MS, this.#redis.used(some));
-      if (!isShared()) return;
+      if (!isWanted()) return;
       share.hearTotals(some, totals, own);
     }
   }

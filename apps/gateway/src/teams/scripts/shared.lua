@@ -101,7 +101,14 @@ local function correct_window(key, ms, at, difference)
   local there = newest and slot <= newest and newest - slot < SIZE and math.floor(now / width) - slot < SIZE
   if there then
     local change = math.max(difference, -count)
-    redis.call('HSET', key, 't', whole(tonumber(known[2]) + change), slot % SIZE, whole(count + change))
+    local total, rest = tonumber(known[2]) + change, difference - change
+    redis.call('HSET', key, 't', whole(total), slot % SIZE, whole(count + change))
+    -- What was admitted without Redis was counted here a moment after the time that it goes by: in the next slot, perhaps.
+    if rest < 0 and slot < newest then
+      local next = tonumber(redis.call('HGET', key, (slot + 1) % SIZE)) or 0
+      local back = math.max(rest, -next)
+      if back < 0 then redis.call('HSET', key, 't', whole(total + back), (slot + 1) % SIZE, whole(next + back)) end
+    end
   elseif difference > 0 then
     count_in_window(open_window(key, ms), difference)
   end
