@@ -222,8 +222,7 @@ class Store implements SharedStore {
   #trust(): void {
     this.#doubt.end();
     this.#local.share.end();
-    this.#tellUntold(performance.now() + this.#clockAheadMs);
-    void this.#untold.send(this.#untold.size);
+    void this.#tellUntold(performance.now() + this.#clockAheadMs);
   }
 
   /** From here on this replica decides by its share, and at once. */
@@ -345,22 +344,19 @@ class Store implements SharedStore {
     }
     this.#joining = true;
     if (!isFirst && beat.epoch !== this.#epoch) this.#tellAll(beat);
-    else this.#tellUntold(beat.time);
+    else await within(SILENT_MS, this.#tellUntold(beat.time));
     this.#epoch = beat.epoch;
     if (this.#untold.size > 0 && !(await within(SILENT_MS, this.#untold.send(this.#untold.size)))) return;
     if (!isFirst && !this.#othersHaveTold(beat)) return;
     // What was admitted until now is on its way to Redis before the first request is asked there.
-    this.#tellUntold(beat.time);
-    const told = this.#untold.send(this.#untold.size);
+    const told = this.#tellUntold(beat.time);
     this.#goShared();
     await within(SILENT_MS, told);
-    await within(SILENT_MS, this.#redis.renew());
   }
 
   /** Too slow to be asked, it can still be told: others may ask it. What they use leaves less to this replica's part. */
   async #keepTold(beat: Beat): Promise<void> {
-    this.#tellUntold(beat.time);
-    const told = this.#untold.send(this.#untold.size);
+    const told = this.#tellUntold(beat.time);
     await this.#totals.hear(() => this.#state === "local");
     await within(SILENT_MS, told);
     if (this.#state === "local") this.#local.share.begin();
@@ -374,9 +370,11 @@ class Store implements SharedStore {
     return (areAllThere && haveTold) || performance.now() - at > OTHERS_MS;
   }
 
-  /** `time`: by Redis' clock. */
-  #tellUntold(time: number): void {
+  /** Tells Redis, at once, what was admitted without it, and holds there what that holds. `time`: by its clock. */
+  async #tellUntold(time: number): Promise<void> {
     this.#tell(this.#local.takeUntold((claim) => this.#redis.adopt(claim, time)));
+    // What cannot be held now is held with the next renewal.
+    await Promise.all([this.#untold.send(this.#untold.size), this.#redis.renew().catch(() => {})]);
   }
 
   /** Redis has lost its data: every replica tells its own part of what still counts. */
