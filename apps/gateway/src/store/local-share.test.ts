@@ -92,6 +92,22 @@ test("what the others went on to use since they were heard is counted by how fas
   expect(one.limitOf(quota(100))).toBe(15);
 });
 
+test("slots that are free may be another's already: for a while a replica has as many as it held", () => {
+  const held = quota(8, { kind: "held" });
+  const { one, clock } = share(() => 1);
+  one.hear(2, 0);
+  one.hearTotals([held], [2], [1]);
+  one.begin();
+  expect(one.limitOf(held)).toBe(1);
+  clock.now += 4000;
+  expect(one.limitOf(held)).toBe(4);
+  one.end();
+  one.hear(1, 0);
+  one.begin();
+  // The slot that the other held when it was last heard.
+  expect(one.limitOf(held)).toBe(7);
+});
+
 test("slots that others hold are not given away, and of a budget there is the part of what is left until its end", () => {
   const held: Span = { kind: "held" };
   const day: Span = { kind: "period", every: "day" };

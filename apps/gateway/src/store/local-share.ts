@@ -28,9 +28,15 @@ interface Total {
 interface Cap {
   readonly cap: number;
   readonly until: number;
+  /** What this replica had used itself: all that it may use until then. */
+  readonly own: number;
+  readonly ownUntil: number;
 }
 
-/** Of a window that is shorter, what was last heard says little: the others may have used all that was left, and it is over soon. */
+/**
+ * Of slots, and of a window that is shorter, what was last heard says little: the others may have used all that was left, and
+ * for so long nothing is taken of it.
+ */
 const STALE_WITHIN_MS = 4000;
 /** How much faster than before the others may have gone on since they were last heard. */
 const GROWTH_MARGIN = 1.5;
@@ -96,7 +102,9 @@ export class LocalShare {
     if (!this.#away) return quota.limit;
     const share = partOf(quota.limit, this.live, this.rank);
     const cap = this.#caps.get(quota.id);
-    if (cap === undefined || this.#options.now() >= cap.until) return share;
+    const time = this.#options.now();
+    if (cap === undefined || time >= cap.until) return share;
+    if (time < cap.ownUntil) return Math.min(share, cap.own);
     // Nothing leaves a period before its end: there the part of what was left is all that there is to share.
     return quota.span.kind === "period" ? cap.cap : Math.min(share, cap.cap);
   }
@@ -106,17 +114,23 @@ export class LocalShare {
    * never have more than the limit in any window.
    */
   #capOf({ quota, others, growth, at }: Total): Cap {
-    const { now, wallNow, holdMs, ownUse } = this.#options;
+    const { now, ownUse } = this.#options;
     const time = now();
     const own = ownUse(quota);
     const { span } = quota;
-    const isStale = this.live > 1 && span.kind === "window" && span.ms < STALE_WITHIN_MS;
-    const left = isStale ? 0 : quota.limit - own - others - Math.ceil(growth * (time - at) * GROWTH_MARGIN);
+    const left = quota.limit - own - others - Math.ceil(growth * (time - at) * GROWTH_MARGIN);
     const cap = own + partOf(Math.max(0, left), this.live, this.rank);
-    if (span.kind === "window") return { cap, until: time + span.ms };
-    if (span.kind === "held") return { cap, until: time + holdMs };
-    const wall = wallNow();
-    return { cap, until: time + periodAt(wall, span.every).end - wall };
+    const isQuick = span.kind === "held" || (span.kind === "window" && span.ms < STALE_WITHIN_MS);
+    const ownUntil = isQuick && this.live > 1 ? time + STALE_WITHIN_MS : time;
+    return { cap, until: time + this.#countsForMs(span), own, ownUntil };
+  }
+
+  /** For how long what was used before Redis went away may count. */
+  #countsForMs(span: Quota["span"]): number {
+    if (span.kind === "window") return span.ms;
+    if (span.kind === "held") return this.#options.holdMs;
+    const wall = this.#options.wallNow();
+    return periodAt(wall, span.every).end - wall;
   }
 }
 
