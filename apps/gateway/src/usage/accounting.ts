@@ -41,9 +41,10 @@ export async function openAccounting(options: AccountingOptions): Promise<Accoun
   else if (store.seed !== undefined && hasBudgets(config))
     log.warn("budgets begin anew with each start: name a usage.folder, or share a Redis");
   await budgets.look(true);
+  const dropped = metrics.counter("signalbox_usage_entries_dropped_total", {});
   const looking = setInterval(() => {
     void budgets.look();
-    metrics.counter("signalbox_usage_entries_dropped_total", {}).value = ledger?.dropped ?? 0;
+    dropped.value = ledger?.dropped ?? 0;
   }, LOOK_MS).unref();
   return {
     ledger,
