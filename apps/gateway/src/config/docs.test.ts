@@ -80,7 +80,7 @@ function markdownFiles(): string[] {
   return [...inFolder("", false), ...inFolder("docs/", true)];
 }
 
-/** Every YAML sample that is a whole policy file, with where it stands. */
+/** Every YAML sample but those that are another program's, with where it stands. */
 function samples(): [where: string, text: string][] {
   const inDocs = markdownFiles().flatMap((file): [string, string][] => {
     const text = readFileSync(`${root}${file}`, "utf8");
@@ -90,7 +90,7 @@ function samples(): [where: string, text: string][] {
   });
   const examples = readdirSync(`${root}examples`).filter((name) => name.endsWith(".yaml"));
   return [
-    ...inDocs.filter(([, text]) => /^version:/m.test(text)),
+    ...inDocs.filter(([, text]) => !text.startsWith("scrape_configs:")),
     ...examples.map((name): [string, string] => [`examples/${name}`, readFileSync(`${root}examples/${name}`, "utf8")]),
   ];
 }
