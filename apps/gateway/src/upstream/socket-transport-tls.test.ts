@@ -1,45 +1,27 @@
-import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { connect, fault, listen, OK, post, text } from "./socket-transport-test-backend.ts";
+import {
+  authority,
+  createTestCertificates,
+  hasOpenssl,
+  leaf,
+  type Pair,
+  skippedForOpenssl,
+} from "./test-certificates.ts";
 
-/** Where it is not on PATH these tests are skipped. */
-const openssl = "openssl";
-const hasOpenssl = spawnSync(openssl, ["version"]).status === 0;
-const skipped = hasOpenssl ? "" : " (skipped: no openssl on PATH to make certificates with)";
-
-interface Pair {
-  readonly cert: string;
-  readonly key: string;
-}
-
-describe.skipIf(!hasOpenssl)(`over TLS${skipped}`, () => {
-  let folder: string;
+describe.skipIf(!hasOpenssl)(`over TLS${skippedForOpenssl}`, () => {
+  const certificates = createTestCertificates();
   let ca: Pair;
   let otherCa: Pair;
   let server: Pair;
   let client: Pair;
   let stranger: Pair;
 
-  function make(name: string, extensions: readonly string[], issuer?: string): Pair {
-    const file = (ending: string, of = name) => join(folder, `${of}.${ending}`);
-    const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    args.push("-subj", `/CN=${name}`, "-keyout", file("key"), "-out", file("pem"));
-    for (const extension of extensions) args.push("-addext", extension);
-    if (issuer !== undefined) args.push("-CA", file("pem", issuer), "-CAkey", file("key", issuer));
-    execFileSync(openssl, args, { stdio: "pipe" });
-    return { cert: readFileSync(file("pem"), "utf8"), key: readFileSync(file("key"), "utf8") };
-  }
-
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), "signalbox-tls-"));
-    const authority = ["basicConstraints=critical,CA:TRUE"];
-    const leaf = ["basicConstraints=critical,CA:FALSE"];
+    const { make } = certificates;
     ca = make("ca", authority);
     otherCa = make("other-ca", authority);
     server = make("server", [...leaf, "subjectAltName=DNS:localhost"], "ca");
@@ -47,7 +29,7 @@ describe.skipIf(!hasOpenssl)(`over TLS${skipped}`, () => {
     stranger = make("stranger", leaf, "other-ca");
   });
 
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => certificates.close());
 
   async function listenTls(options: TlsOptions = {}) {
     const sockets: TLSSocket[] = [];
