@@ -9,6 +9,8 @@ import { type ScriptRunner, scripts } from "./scripts.ts";
 interface KeyConnection extends ScriptRunner {
   /** What every key of the store begins with. */
   readonly prefix: string;
+  /** Why there is no connection, which the store tells of itself; undefined = there is one. */
+  readonly trouble: string | undefined;
   subscribe(channel: string, subscriber: { onMessage(message: string): void; onHeard?(): void }): () => void;
 }
 
@@ -91,8 +93,10 @@ class Follower implements StoredKeys {
   /** All keys are to be read: nothing was yet, or the store was away and may come back without what it knew. */
   #readsAll = true;
   #readAt = Number.NEGATIVE_INFINITY;
-  /** Looks in a row that found no store. */
+  /** Looks in a row that found nothing. */
   #missed = 0;
+  /** The log has been told that the store is there, and its keys are not. */
+  #toldTrouble = false;
   #heardFirst: () => void = () => {};
   #reading: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -171,17 +175,24 @@ class Follower implements StoredKeys {
     const { log, pollMs = 1000 } = this.#options;
     try {
       await this.#read();
-      if (this.#missed >= AWAY_AFTER) log.info("keys of the store are followed again", { keys: this.size });
+      if (this.#toldTrouble) log.info("keys of the store are followed again", { keys: this.size });
+      this.#toldTrouble = false;
       this.#missed = 0;
       this.#heardFirst();
     } catch (error) {
-      const facts = { known: this.size, error: error instanceof Error ? error.message : String(error) };
-      this.#missed++;
-      if (this.#missed === AWAY_AFTER && !this.#closed)
-        log.warn("keys of the store cannot be read: those known stay valid", facts);
+      this.#miss(error);
     }
     clearTimeout(this.#timer);
     if (!this.#closed) this.#timer = setTimeout(() => void this.#look(), pollMs).unref();
+  }
+
+  #miss(error: unknown): void {
+    const { connection, log } = this.#options;
+    this.#missed++;
+    if (this.#missed < AWAY_AFTER || this.#toldTrouble || this.#closed || connection.trouble !== undefined) return;
+    this.#toldTrouble = true;
+    const facts = { known: this.size, error: error instanceof Error ? error.message : String(error) };
+    log.warn("keys of the store cannot be read: those known stay valid", facts);
   }
 
   /** One reading at a time; who asks while one is under way gets that one. */
