@@ -16,6 +16,8 @@ import { type Act, costsOf, type Errand, errandOf } from "./errand.ts";
 const DAYS = 30;
 const DAY_MS = 86_400_000;
 const LANES = 24;
+/** Of a lane, behind each request: a day has as many requests on a fast machine as on a slow one. */
+const PAUSE_MS = 25;
 /** By then all gateways have started, and the month begins. */
 const START_MS = 25_000;
 const teams = ["payments", "search", "support"] as const;
@@ -193,6 +195,7 @@ class Month {
       const ending = await send(errand, { url, key: keyOf(team), model, id: `r${number}` }).catch(
         (error: unknown) => `unexpected: ${error instanceof Error ? error.message : error}` as const,
       );
+      await sleep(PAUSE_MS);
       if (ending === "done") this.#note(team, model, errand);
       else if (ending === "refused") this.#refused++;
       else this.#unexpected.push(ending);
