@@ -5,6 +5,8 @@ import { startRedis, startSentinelProcess, type TestRedis } from "./test-redis.t
 
 const HOST = "127.0.0.1";
 const NAME = "limits";
+/** Longer than a handshake may take. */
+const MEET_AGAIN_MS = 3000;
 const NODES = 3;
 const SLOTS = 16_384;
 const WITHIN_MS = 20_000;
@@ -84,12 +86,19 @@ export async function startCluster(): Promise<TestCluster> {
     const [from, to] = [Math.ceil((index * SLOTS) / NODES), Math.ceil(((index + 1) * SLOTS) / NODES) - 1];
     await once(server, "cluster", "addslotsrange", from, to);
   }
-  for (const { server, bus } of nodes.slice(1)) await once(first.server, "cluster", "meet", HOST, server.port, bus);
-  const isWhole = async ({ server }: Node): Promise<boolean> => {
-    const info = String(await once(server, "cluster", "info"));
-    return /cluster_state:ok/.test(info) && new RegExp(`cluster_known_nodes:${NODES}`).test(info);
-  };
-  await until(async () => (await Promise.all(nodes.map(isWhole))).every(Boolean));
+  const knowsAll = async ({ server }: Node): Promise<boolean> =>
+    new RegExp(`cluster_known_nodes:${NODES}`).test(String(await once(server, "cluster", "info")));
+  const isWhole = async (node: Node): Promise<boolean> =>
+    (await knowsAll(node)) && /cluster_state:ok/.test(String(await once(node.server, "cluster", "info")));
+  let metAt = Number.NEGATIVE_INFINITY;
+  await until(async () => {
+    // On a busy machine a handshake may take longer than nodes remember that they began it.
+    if (performance.now() > metAt + MEET_AGAIN_MS && !(await knowsAll(first))) {
+      metAt = performance.now();
+      for (const { server, bus } of nodes.slice(1)) await once(first.server, "cluster", "meet", HOST, server.port, bus);
+    }
+    return (await Promise.all(nodes.map(isWhole))).every(Boolean);
+  });
   const servers = nodes.map(({ server }) => server);
   const ownerOf = async (key: string): Promise<TestRedis> => {
     const slot = Number(await once(first.server, "cluster", "keyslot", key));

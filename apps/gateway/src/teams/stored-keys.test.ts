@@ -216,7 +216,7 @@ test("in a Cluster keys are where scripts can take them together, and every repl
   open.push(() => cluster.close());
   const addresses = cluster.nodes.map(({ port }) => ({ host: "127.0.0.1", port }));
   const store = { cluster: addresses, prefix: "signalbox", instances: 1 };
-  const [one, two] = [followAt(store, { pollMs: 60_000 }), followAt(store, { pollMs: 60_000 })];
+  const [one, two] = [followAt(store, { pollMs: 10_000 }), followAt(store, { pollMs: 10_000 })];
   await Promise.all([one.keys.first, two.keys.first]);
   await put(one, recordOf("key-a"));
   await expect.poll(() => has(two, "key-a"), { timeout: 2000 }).toBe(true);
