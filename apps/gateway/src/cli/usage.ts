@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { Config } from "../config/config.ts";
+import { wordsOf } from "../runtime/words-of.ts";
 import { createConnection, type RedisConnection } from "../store/connection.ts";
 import { DAY_MS, type UsageEntry } from "../usage/usage-entry.ts";
 import { type Range, readUsageFile, readUsageFolder } from "../usage/usage-files.ts";
@@ -120,7 +121,7 @@ async function readRedis(
     await readUsageStreams(connection, { from, until: range.until }, onEntry);
     return 0;
   } catch (error) {
-    console.error(`Redis: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`Redis: ${wordsOf(error)}`);
     return 1;
   } finally {
     connection.close();

@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { realpath } from "node:fs/promises";
 import path from "node:path";
+import { wordsOf } from "../runtime/words-of.ts";
 import type { Config } from "./config.ts";
 import { type LoadOptions, type LoadResult, loadConfigFile } from "./load.ts";
 import type { ConfigError } from "./problems.ts";
@@ -132,7 +133,7 @@ async function putInForce(result: LoadResult, current: Config, options: WatchOpt
   try {
     await options.onChange(config);
   } catch (error) {
-    const message = `could not be put in force: ${error instanceof Error ? error.message : String(error)}`;
+    const message = `could not be put in force: ${wordsOf(error)}`;
     return { ok: false, hash, errors: [{ file: options.path, line: 1, column: 1, path: "", message }] };
   }
   return { ok: true, hash: config.hash, changed: true, needsRestart: restartKeys(current, config) };

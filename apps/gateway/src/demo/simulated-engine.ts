@@ -1,6 +1,7 @@
 // A process of its own for one simulated engine, so that it can be killed like a real one. Its parent gives the options as
 // JSON in the first argument and hears the port; it ends with its parent.
 import { type SimulatorInput, startSimulator } from "@signalbox/simulator";
+import { wordsOf } from "../runtime/words-of.ts";
 
 const tell = (message: EngineMessage): void => void process.send?.(message);
 
@@ -15,7 +16,7 @@ if (import.meta.main) {
     const { port } = await startSimulator(JSON.parse(process.argv[2] ?? "") as SimulatorInput);
     tell({ port });
   } catch (error) {
-    tell({ error: error instanceof Error ? error.message : String(error) });
+    tell({ error: wordsOf(error) });
     process.exitCode = 1;
     process.disconnect?.();
   }

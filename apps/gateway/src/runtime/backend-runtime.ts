@@ -6,6 +6,7 @@ import { readBody } from "../upstream/reply-events.ts";
 import { createSocketTransport } from "../upstream/socket-transport.ts";
 import { GpuClock } from "../usage/gpu-clock.ts";
 import { discoverUrl } from "./discover.ts";
+import { wordsOf } from "./words-of.ts";
 
 const MAX_PROBE_BYTES = 1024 * 1024;
 const CONTENT_HEADERS = {
@@ -138,7 +139,7 @@ class LiveBackend implements BackendRuntime {
       const result = await this.kind.probe(get);
       return short ? undefined : result;
     } catch (error) {
-      return { status: "down", reason: error instanceof Error ? error.message : String(error) };
+      return { status: "down", reason: wordsOf(error) };
     }
   }
 

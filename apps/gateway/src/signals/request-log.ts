@@ -2,6 +2,7 @@ import { pino } from "pino";
 import type { Transcript } from "../privacy/transcript.ts";
 import type { CallCount, Story } from "../request-path/story.ts";
 import { tokensOf } from "../request-path/story.ts";
+import { isoTime } from "./iso-time.ts";
 import { LateWork } from "./late-work.ts";
 import { createLineWriter, type LineWriter } from "./line-writer.ts";
 import { prettyLine } from "./pretty-line.ts";
@@ -97,14 +98,6 @@ function harmless(line: string): string {
 
 const round = (ms: number): number => Math.round(ms * 100) / 100;
 
-/** ISO time of now; the text is made once per millisecond. */
-let clock = { ms: 0, text: "" };
-function isoNow(): string {
-  const ms = Date.now();
-  if (ms !== clock.ms) clock = { ms, text: new Date(ms).toISOString() };
-  return clock.text;
-}
-
 /** How many tool calls had which fate; never what they hold. */
 function countsOf(calls: readonly CallCount[]): Record<string, number> {
   const counts: Record<string, number> = {};
@@ -135,7 +128,7 @@ function requestFacts(story: Story) {
   const { promptTokens, completionTokens } = tokensOf(story);
   return {
     level: 30,
-    time: isoNow(),
+    time: isoTime(Date.now()),
     request_id: story.id,
     team: story.team,
     key: story.key || undefined,

@@ -1,18 +1,15 @@
 import type { RedisConfig } from "../config/config.ts";
 import type { Address } from "../config/units.ts";
+import { wordsOf } from "../runtime/words-of.ts";
+import type { Script } from "../teams/scripts.ts";
 import { Link } from "./link.ts";
 import { redirection } from "./locate.ts";
 import { openClient, type RedisClient } from "./redis-client.ts";
 import { type Subscriber, Subscriptions } from "./subscriptions.ts";
+import { within } from "./within.ts";
 
 /** A word of a command. */
 type Word = string | number | Buffer;
-
-/** A Lua script, and the hash that Redis knows it by: 40 hex digits. */
-interface Script {
-  readonly source: string;
-  readonly sha1: string;
-}
 
 /** The way to the Redis that replicas share. It comes and goes by itself; nobody has to be told. */
 export interface RedisConnection {
@@ -25,7 +22,7 @@ export interface RedisConnection {
   /** Why there is no connection; undefined = nothing was wrong yet. */
   readonly trouble: string | undefined;
   /** Runs a script as `command` does; its text goes along only where Redis does not have it. */
-  run(script: Script, keys: readonly string[], args: readonly Word[]): Promise<unknown>;
+  run(script: Pick<Script, "source" | "sha1">, keys: readonly string[], args: readonly Word[]): Promise<unknown>;
   /**
    * Sends a command, once and at once. Keys must begin with `prefix`. It waits for its answer as long as the connection
    * stands, unless `withinMs` is given.
@@ -83,7 +80,7 @@ class Connection implements RedisConnection {
     return address && `${address.host}:${address.port}`;
   }
 
-  async run(script: Script, keys: readonly string[], args: readonly Word[]): Promise<unknown> {
+  async run(script: Pick<Script, "source" | "sha1">, keys: readonly string[], args: readonly Word[]): Promise<unknown> {
     try {
       return await this.#send("evalsha", [script.sha1, keys.length, ...keys, ...args]);
     } catch (error) {
@@ -94,7 +91,8 @@ class Connection implements RedisConnection {
 
   command([name, ...args]: readonly [string, ...Word[]], options?: { readonly withinMs?: number }): Promise<unknown> {
     const answer = this.#send(name, args);
-    return options?.withinMs === undefined ? answer : within(options.withinMs, answer, name);
+    const ms = options?.withinMs;
+    return ms === undefined ? answer : within(ms, answer, `${name}: no answer from Redis within ${ms} ms`);
   }
 
   subscribe(channel: string, subscriber: Subscriber): () => void {
@@ -117,7 +115,7 @@ class Connection implements RedisConnection {
     try {
       return await client.call(name, ...args);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = wordsOf(error);
       const elsewhere = redirection(message, address!);
       if (elsewhere?.kind === "ASK") return this.#ask(elsewhere.address, name, args);
       // Who was moved was not run: whoever asked has long gone on when the other connection stands.
@@ -165,10 +163,3 @@ class Connection implements RedisConnection {
 
 /** Redis answered, if with an error. */
 const isReply = (error: unknown): boolean => error instanceof Error && error.name === "ReplyError";
-
-function within<T>(ms: number, answer: Promise<T>, name: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${name}: no answer from Redis within ${ms} ms`)), ms);
-    answer.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}

@@ -1,5 +1,6 @@
 import type { RedisConfig } from "../config/config.ts";
 import type { Address } from "../config/units.ts";
+import { wordsOf } from "../runtime/words-of.ts";
 import { createLocator, type Locator } from "./locate.ts";
 import { openClient, type RedisClient } from "./redis-client.ts";
 
@@ -80,7 +81,7 @@ export class Link {
       this.client = client;
       this.#tries = 0;
     } catch (error) {
-      this.#options.onLost(error instanceof Error ? error.message : String(error));
+      this.#options.onLost(wordsOf(error));
       this.#schedule(this.#waitMs());
     } finally {
       this.#opening = false;

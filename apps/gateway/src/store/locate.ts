@@ -1,5 +1,6 @@
 import type { RedisConfig } from "../config/config.ts";
 import type { Address } from "../config/units.ts";
+import { wordsOf } from "../runtime/words-of.ts";
 import { openClient, type RedisClient } from "./redis-client.ts";
 
 /** Finds the server that has our keys. */
@@ -139,7 +140,7 @@ async function askEach(
     try {
       return await question(address);
     } catch (error) {
-      failures.push(error instanceof Error ? error.message : String(error));
+      failures.push(wordsOf(error));
     }
   }
   throw new Error(`no ${what} says where our keys are (${failures.slice(0, 3).join("; ")})`);

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { Redis } from "ioredis";
 import type { RedisConfig } from "../config/config.ts";
 import type { Address } from "../config/units.ts";
+import { wordsOf } from "../runtime/words-of.ts";
 
 /** A connection to one server: each command is sent at once and once, or rejects. */
 export type RedisClient = Redis;
@@ -41,7 +42,7 @@ export async function openClient(options: ClientOptions): Promise<RedisClient> {
     client.disconnect();
     // A server that does not know AUTH repeats what it was sent with it.
     const secrets = [options.config.password(), options.config.sentinelPassword()].filter((one) => one !== undefined);
-    const said = error instanceof Error ? error.message : String(error);
+    const said = wordsOf(error);
     throw new Error(`${host}:${port}: ${secrets.reduce((text, secret) => text.replaceAll(secret, "***"), said)}`);
   } finally {
     clearTimeout(timer);

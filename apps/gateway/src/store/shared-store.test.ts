@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
-import type { RedisConfig } from "../config/config.ts";
 import type { Admission, Reservation } from "../teams/limits.ts";
 import type { Quota } from "../teams/quota.ts";
 import { claim, quota, took } from "../teams/store-contract/claims.ts";
@@ -9,6 +8,7 @@ import { type DelayingProxy, startDelayingProxy } from "./delaying-proxy.ts";
 import { createSharedStore, type SharedStore } from "./shared-store.ts";
 import type { StoreLevel } from "./store-level.ts";
 import { startRedis, type TestRedis } from "./test-redis.ts";
+import { testRedisConfig } from "./test-redis-config.ts";
 import { once } from "./test-redis-groups.ts";
 
 const open: { close(): Promise<void> | void }[] = [];
@@ -24,19 +24,7 @@ interface Replica {
 }
 
 function replica({ port }: { readonly port: number }, options: { instances?: number } = {}): Replica {
-  const nothing = (): undefined => undefined;
-  const config: RedisConfig = {
-    topology: "single",
-    addresses: [{ host: "127.0.0.1", port }],
-    masterName: undefined,
-    database: 0,
-    username: undefined,
-    password: nothing,
-    sentinelPassword: nothing,
-    tls: nothing,
-    prefix: "test",
-    instances: options.instances ?? 1,
-  };
+  const config = testRedisConfig({ port }, { prefix: "test", instances: options.instances ?? 1 });
   const turns: StoreLevel[] = [];
   const one: Replica = {
     turns,

@@ -1,3 +1,4 @@
+import { wordsOf } from "../runtime/words-of.ts";
 import type { Admission, Claim, LimitStore, Reservation } from "../teams/limits.ts";
 import type { Quota } from "../teams/quota.ts";
 import { createRedisStore, type RedisStore } from "../teams/redis-store.ts";
@@ -30,7 +31,7 @@ import {
   STUMBLE_MS,
 } from "./store-times.ts";
 import { Totals } from "./totals.ts";
-import { Silent, within, wordsOf } from "./within.ts";
+import { Silent, within } from "./within.ts";
 
 export interface SharedStoreOptions {
   readonly connection: RedisConnection;

@@ -82,8 +82,9 @@ class SharedCounts implements RedisStore {
     return { ok: true, reservation: this.#reservation(claim.quotas, [], "", 0), state: {} };
   }
 
-  async #reserve({ quotas, ...rest }: Claim): Promise<Admission> {
-    const amounts = estimatesOf({ quotas, ...rest }, limitOf);
+  async #reserve(claim: Claim): Promise<Admission> {
+    const { quotas } = claim;
+    const amounts = estimatesOf(claim, limitOf);
     const lines = this.keys.holdsOf(quotas, amounts);
     const id = this.#nextId();
     const keys = [this.keys.leases, this.keys.holds];

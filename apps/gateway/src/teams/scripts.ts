@@ -27,6 +27,11 @@ export interface ScriptRunner {
 const read = (file: string): string => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), "utf8");
 const asFunction = (name: string): string => `local function ${name}(KEYS, ARGV)\n${read(name)}\nend`;
 
+/** A script, with the hash that Redis will know it by. */
+export function createScript(name: string, source: string, repeatable: boolean): Script {
+  return Object.freeze({ name, source, sha1: hash("sha1", source, "hex"), repeatable });
+}
+
 /** The programs of the store, read from their files. */
 export const scripts = {
   reserve: load("reserve", { repeatable: false }),
@@ -42,8 +47,7 @@ export const scripts = {
 };
 
 function load(name: string, { repeatable }: { readonly repeatable: boolean }): Script {
-  const source = [...beginningOf(name), read(name)].join("\n");
-  return Object.freeze({ name, source, sha1: hash("sha1", source, "hex"), repeatable });
+  return createScript(name, [...beginningOf(name), read(name)].join("\n"), repeatable);
 }
 
 /** What stands before a script's own text. */

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { GatewayError } from "@signalbox/protocol";
+import { wordsOf } from "../runtime/words-of.ts";
 import type { RequestLog } from "../signals/request-log.ts";
 import { endingOf, idOf, type KeyRecord, readRecord, recordText, validUntil } from "./key-record.ts";
 import { createKnownKey, type KnownKey, type MoreKeys } from "./keys.ts";
@@ -191,7 +192,7 @@ class Follower implements StoredKeys {
     this.#missed++;
     if (this.#missed < AWAY_AFTER || this.#toldTrouble || this.#closed || connection.trouble !== undefined) return;
     this.#toldTrouble = true;
-    const facts = { known: this.size, error: error instanceof Error ? error.message : String(error) };
+    const facts = { known: this.size, error: wordsOf(error) };
     log.warn("keys of the store cannot be read: those known stay valid", facts);
   }
 

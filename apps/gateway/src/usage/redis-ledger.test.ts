@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
-import type { RedisConfig } from "../config/config.ts";
 import { createConnection, type RedisConnection } from "../store/connection.ts";
 import { startRedis, type TestRedis } from "../store/test-redis.ts";
+import { testRedisConfig } from "../store/test-redis-config.ts";
 import { createRedisLedger } from "./redis-ledger.ts";
 import { entry } from "./test-entry.ts";
 import { DAY_MS, dayOf, type UsageEntry } from "./usage-entry.ts";
@@ -13,21 +13,8 @@ afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one.close();
 });
 
-function connect({ port }: TestRedis): RedisConnection {
-  const nothing = (): undefined => undefined;
-  const config: RedisConfig = {
-    topology: "single",
-    addresses: [{ host: "127.0.0.1", port }],
-    masterName: undefined,
-    database: 0,
-    username: undefined,
-    password: nothing,
-    sentinelPassword: nothing,
-    tls: nothing,
-    prefix: "signalbox",
-    instances: 1,
-  };
-  const connection = createConnection(config);
+function connect(redis: TestRedis): RedisConnection {
+  const connection = createConnection(testRedisConfig(redis));
   open.push(connection);
   return connection;
 }

@@ -1,6 +1,7 @@
-import { hash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { RedisConnection } from "../store/connection.ts";
+import { createScript } from "../teams/scripts.ts";
 import type { Ledger } from "./ledger.ts";
 import { DAY_MS, dayOf, type UsageEntry, usageNames, usageValues } from "./usage-entry.ts";
 
@@ -24,13 +25,8 @@ const MOST_PAUSE_MS = 2000;
 const CLOSE_MS = 1000;
 
 const source = readFileSync(new URL("./scripts/append.lua", import.meta.url), "utf8");
-const append = Object.freeze({
-  name: "append",
-  source,
-  sha1: hash("sha1", source, "hex"),
-  // What was written is known by its number.
-  repeatable: true,
-});
+// What was written is known by its number: it may be sent again.
+const append = createScript("append", source, true);
 
 /** The stream that has a day's usage. */
 export function usageStream(prefix: string, day: string): string {

@@ -1,3 +1,5 @@
+import { isoTime } from "../signals/iso-time.ts";
+
 /** Milliseconds of a day. */
 export const DAY_MS = 86_400_000;
 
@@ -45,7 +47,7 @@ const numberNames = Object.entries(numbers) as [keyof typeof numbers, string][];
 export function usageLine(entry: UsageEntry): string {
   const { id, team, key, model, backend, endpoint, outcome, input, output } = entry;
   return JSON.stringify({
-    time: isoOf(entry.time),
+    time: isoTime(entry.time),
     id,
     team,
     key,
@@ -60,14 +62,6 @@ export function usageLine(entry: UsageEntry): string {
     cost_nano: entry.cost || undefined,
     gpu_ms: entry.gpuMs || undefined,
   });
-}
-
-/** The text is made once for each millisecond. */
-let clock = { ms: Number.NaN, text: "" };
-
-function isoOf(ms: number): string {
-  if (ms !== clock.ms) clock = { ms, text: new Date(ms).toISOString() };
-  return clock.text;
 }
 
 /** Reads a line; undefined = it is torn, or none of ours. */
