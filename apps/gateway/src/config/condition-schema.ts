@@ -55,7 +55,7 @@ const tokens = z
     });
     return z.NEVER;
   })
-  .meta({ pattern: "^\\s*(<|<=|==|>=|>)?\\s*\\d+(\\.\\d+)?[kMG]?\\s*$" });
+  .meta({ value: "text", pattern: "^\\s*(<|<=|==|>=|>)?\\s*\\d+(\\.\\d+)?[kMG]?\\s*$" });
 
 function splitComparison(text: string): { op: (typeof comparisons)[number] | undefined; rest: string } {
   const match = /^\s*([<>=!~]*)\s*(.*?)\s*$/s.exec(text) as RegExpExecArray;
@@ -68,14 +68,22 @@ const headerName = z
   .regex(/^[a-z0-9!#$%&'+^_`|~-][a-z0-9!#$%&'+^_`|~.-]*$/, "a header's name is lower case: header.x-name");
 
 const shape = {
-  team: texts().optional().describe("Name of the team; `*` at an end stands for any text."),
-  model: texts().optional().describe("Model name as the client sent it; `*` at an end stands for any text."),
-  complexity: complexity.optional().describe('`simple`, or a comparison such as `">= moderate"`.'),
-  tokens: tokens.optional().describe('Estimated tokens of the prompt, such as `"< 2k"`.'),
+  team: texts().optional().describe("The name of the team; `*` at the beginning or the end stands for any text."),
+  model: texts()
+    .optional()
+    .describe("The model name as the client sent it; `*` at the beginning or the end stands for any text."),
+  complexity: complexity
+    .optional()
+    .describe("`simple`, `moderate` or `complex`, alone or after `<`, `<=`, `==`, `>=`, `>`."),
+  tokens: tokens.optional().describe("Estimated tokens of the prompt: a count after `<`, `<=`, `==`, `>=`, `>`."),
   has_tools: z.boolean().optional().describe("The request offers tools."),
   has_images: z.boolean().optional().describe("The request holds images."),
   json_schema: z.boolean().optional().describe("The request wants an answer that follows a JSON Schema."),
-  [headerKey]: z.record(headerName, texts()).optional().describe("Values of a request header: `header.x-name: value`."),
+  [headerKey]: z
+    .record(headerName, texts())
+    .meta({ value: "text or list" })
+    .optional()
+    .describe("Values of a request header, its name in lower case; `*` as above."),
 };
 
 /** A rule's `when` as it is written; gives the router's condition. */
@@ -85,8 +93,12 @@ export const Condition: z.ZodType<RouterCondition> = z
 
 const Written = section({
   ...shape,
-  any: z.array(Condition).min(1, "expected at least one condition").optional().describe("At least one of these holds."),
-  not: Condition.optional().describe("This does not hold."),
+  any: z
+    .array(Condition)
+    .min(1, "expected at least one condition")
+    .optional()
+    .describe("Conditions of which at least one holds."),
+  not: Condition.optional().describe("A condition that does not hold."),
 }).transform(({ [headerKey]: header, ...rest }) => withoutUndefined({ ...rest, header }) as RouterCondition);
 
 function gatherHeaders(input: unknown): unknown {

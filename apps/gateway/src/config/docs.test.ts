@@ -2,74 +2,29 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { runPolicyTests } from "./check.ts";
-import { configJsonSchema } from "./json-schema.ts";
 import { loadConfig } from "./load.ts";
 import { formatError } from "./problems.ts";
+import { ConfigFile } from "./schema.ts";
+import { settingsOf } from "./settings.ts";
+import { settingsDoc } from "./settings-doc.ts";
 
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
 
-interface Schema {
-  readonly $ref?: string;
-  readonly default?: unknown;
-  readonly type?: string;
-  readonly anyOf?: readonly (Schema & { readonly enum?: readonly string[] })[];
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly patternProperties?: object;
-  readonly additionalProperties?: boolean | Schema;
-  readonly items?: Schema;
-  readonly required?: readonly string[];
-}
+const page = readFileSync(`${root}docs/configuration.md`, "utf8");
 
-/** What the schema says of every key that a file can hold: `path -> default, "required" or "-"`. */
-function settings(): Map<string, { fallback: string; words: readonly string[] }> {
-  const schema = configJsonSchema() as unknown as Schema & { $defs: Record<string, Schema> };
-  const found = new Map<string, { fallback: string; words: readonly string[] }>();
-  const visit = (node: Schema, path: string): void => {
-    for (const [key, member] of Object.entries(node.properties ?? {})) {
-      const child = path === "" ? key : `${path}.${key}`;
-      const shared = key === "not" ? undefined : member.$ref?.replace("#/$defs/", "");
-      if (shared !== undefined) visit(schema.$defs[shared] as Schema, child);
-      else if (inner(member) !== undefined) {
-        for (const [suffix, deeper] of inner(member) ?? []) visit(deeper, `${child}${suffix}`);
-      } else {
-        // A text or a mapping: both have rows.
-        const mapping =
-          member.anyOf?.[0]?.type === "string" ? member.anyOf.find(({ properties }) => properties) : undefined;
-        if (mapping !== undefined) visit(mapping, child);
-        const isRequired = node.required?.includes(key) ?? false;
-        const value = Array.isArray(member.default) ? undefined : member.default;
-        const fallback = value !== undefined ? `\`${value}\`` : isRequired ? "required" : "-";
-        found.set(child, { fallback, words: member.anyOf?.[0]?.enum ?? [] });
-      }
-    }
-    if (node.patternProperties !== undefined) found.set(`${path}.header.<name>`, { fallback: "-", words: [] });
-  };
-  visit(schema, "");
-  return found;
-}
+test("the tables of docs/configuration.md are current (pnpm schema writes them)", () => {
+  expect(settingsDoc(page)).toBe(page);
+});
 
-/** The mappings with known keys inside a value; undefined when it is a leaf. Messages and tools are the API's own. */
-function inner(node: Schema): [suffix: string, Schema][] | undefined {
-  if (node.properties !== undefined && node.additionalProperties === false) return [["", node]];
-  if (node.items?.properties !== undefined && node.items.additionalProperties === false) return [["[]", node.items]];
-  const each = node.additionalProperties;
-  return typeof each === "object" && each.properties !== undefined ? [[".<name>", each]] : undefined;
-}
+test("every setting has words, which end as sentences do", () => {
+  const settings = settingsOf(ConfigFile);
+  expect(settings.length).toBeGreaterThan(150);
+  expect(settings.filter(({ meaning }) => !/^\S.*\.$/.test(meaning ?? "")).map(({ path }) => path)).toEqual([]);
+});
 
-test("docs/configuration.md has a row for every key, with its values and its default, and no other", () => {
-  const text = readFileSync(`${root}docs/configuration.md`, "utf8");
-  const rows = new Map<string, { values: string; fallback: string }>();
-  for (const [, key, values, fallback] of text.matchAll(/^\| `([a-z][^`]*)` \| (.*?) \| (.*?) \| .+ \|$/gm)) {
-    if (/^(\w+|\w+[.[].*)$/.test(key as string))
-      rows.set(key as string, { values: values as string, fallback: fallback as string });
-  }
-  const known = settings();
-  expect([...rows.keys()].sort()).toEqual([...known.keys()].sort());
-  for (const [key, { fallback, words }] of known) {
-    expect(`${key}: ${rows.get(key)?.fallback}`).toBe(`${key}: ${fallback}`);
-    if (words.length > 0)
-      expect(`${key}: ${rows.get(key)?.values}`).toBe(`${key}: ${words.map((word) => `\`${word}\``).join(", ")}`);
-  }
+test("no two settings have one path", () => {
+  const paths = settingsOf(ConfigFile).map(({ path }) => path);
+  expect(paths.filter((path, index) => paths.indexOf(path) !== index)).toEqual([]);
 });
 
 function markdownFiles(): string[] {

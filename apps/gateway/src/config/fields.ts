@@ -57,7 +57,7 @@ export const durationOrZero = () => unitField("duration", String.raw`\d+(\.\d+)?
 /** A whole number of at least 1. */
 export const count = () => unitField("count", String.raw`\d+(\.\d+)?[kMG]?`, (text) => nonZero(parseCount(text)));
 /** A whole number, 0 allowed. */
-export const countOrZero = () => unitField("count", String.raw`\d+(\.\d+)?[kMG]?`, parseCount);
+export const countOrZero = () => unitField("count", String.raw`\d+(\.\d+)?[kMG]?`, parseCount).meta({ minimum: 0 });
 /** `{ limit, windowMs }`. */
 const rate = () =>
   unitField("rate", String.raw`\d+(\.\d+)?[kMG]?\s*/\s*(s|min|hour|day)`, (text) => {
@@ -146,3 +146,6 @@ export const plainName = (what: string) =>
 /** A model's name as clients send it. */
 export const modelName = () =>
   z.string().regex(/^[\x21-\x7e]{1,128}$/, "a model's name has 1 to 128 visible ASCII characters, without spaces");
+
+/** Any text but an empty one. */
+export const text = () => z.string().min(1, "expected some text, not an empty string");

@@ -8,7 +8,8 @@ const pattern = () =>
   z
     .string()
     .regex(/\S/, "expected a pattern, not an empty text")
-    .max(longestPattern, `a pattern has at most ${longestPattern} characters`);
+    .max(longestPattern, `a pattern has at most ${longestPattern} characters`)
+    .meta({ value: "pattern" });
 
 const Condition = section({
   argument: z
@@ -29,15 +30,17 @@ const DenyEntry = section({
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, "a rule's name has 1 to 64 letters, digits, «_», «.» or «-»")
     .optional()
-    .describe("Shown as the reason; its place in the file unless given."),
-  tool: pattern().describe("Name of the tools that the rule is about; `*` and `?` as in patterns."),
+    .describe("Shown as the reason; the rule's place in the file unless given."),
+  tool: pattern().describe("The names of the tools, case-sensitive; `*` is any text and `?` any one character."),
   when: z
     .union([Condition, z.array(Condition).min(1, "expected at least one condition")], {
       error: ({ input }) => `expected { argument, matches } or a list of such, not ${show(input)}`,
     })
     .transform((value) => [value].flat())
     .optional()
-    .describe("What the arguments must be, all of it; every call of the tool unless given."),
+    .describe(
+      "`{ argument, matches, ignore_case }`, or several that must all hold. Every call of the tool is denied unless given.",
+    ),
   action: oneOf(guardActions.filter((action) => action !== "pass") as ["flag", "escalate", "reject"])
     .default("reject")
     .describe("What becomes of a reply with such a call."),
@@ -45,7 +48,9 @@ const DenyEntry = section({
 
 /** What a model's or a team's tool calls are held to. */
 export const GuardSection = section({
-  schema: oneOf(guardActions).default("pass").describe("When arguments do not fit the tool's declared JSON schema."),
+  schema: oneOf(guardActions)
+    .default("pass")
+    .describe("When a call's arguments do not fit the tool's declared JSON Schema. See [the guard](guard.md)."),
   undeclared: oneOf(guardActions).default("pass").describe("When the request does not declare the tool."),
   deny: z.array(DenyEntry).default([]).describe("Calls that nobody may make."),
 }).meta({ id: "guard" });

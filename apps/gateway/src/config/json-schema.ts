@@ -28,16 +28,23 @@ const textOrTexts = {
   ],
 };
 
+/** The words of docs/configuration.md as an editor can show them: a link becomes the name of the page it leads to. */
+function withoutLinks(markdown: string): string {
+  return markdown.replace(/\[([^\]]*)\]\(([\w./-]*)(?:#[\w-]*)?\)/g, (_link, words: string, page: string) =>
+    page === "" ? words : `${words} (docs/${page})`,
+  );
+}
+
 function adapt(schema: JsonObject): void {
   const properties = schema.properties as JsonObject | undefined;
   if (properties !== undefined && Object.hasOwn(properties, headerKey)) {
+    const { description } = properties[headerKey] as JsonObject;
     delete properties[headerKey];
-    const description = "Values of this request header.";
     schema.patternProperties = { "^header\\.[^A-Z\\s]+$": { description, ...textOrTexts } };
   }
   if (schema.unit !== undefined) {
     schema.type = schema.unit === "count" ? ["string", "integer"] : "string";
-    if (schema.unit === "count") schema.minimum = 1;
+    if (schema.unit === "count") schema.minimum ??= 1;
     delete schema.unit;
   }
   if (schema.suggestions !== undefined) {
@@ -51,6 +58,8 @@ function adapt(schema: JsonObject): void {
     delete schema.enum;
     delete schema.type;
   }
+  if (typeof schema.description === "string") schema.description = withoutLinks(schema.description);
+  delete schema.value;
   const { default: value } = schema;
   if (typeof value === "object" && value !== null && Object.keys(value).length === 0) delete schema.default;
 }

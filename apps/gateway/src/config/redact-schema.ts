@@ -23,4 +23,9 @@ const Entry = z.union([oneOf(redactionNames), OwnPattern], {
 });
 
 /** What is taken out of texts before they are written down: built-in names, and patterns of one's own. */
-export const Redact = z.array(Entry).max(32, "at most 32 patterns are taken");
+export const Redact = z
+  .array(Entry)
+  .max(32, "at most 32 patterns are taken")
+  .meta({
+    value: `list of ${redactionNames.map((name) => `\`${name}\``).join(", ")} and \`{ name, matches, ignore_case }\``,
+  });

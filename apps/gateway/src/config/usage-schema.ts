@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { budget, days, price, section, show } from "./fields.ts";
+import { budget, days, price, section, show, text } from "./fields.ts";
 
 /** What a model's tokens cost, in whatever currency the budgets are in. */
 export const CostSection = section({
-  input: price().describe("Price of the prompt's tokens."),
-  output: price().optional().describe("Price of the reply's tokens; free unless given."),
+  input: price().describe("What the tokens of a prompt [cost](usage.md#cost). A model without `cost` is free."),
+  output: price().optional().describe("What the tokens of a reply cost; nothing unless given."),
 });
 
 /** One budget or several with other periods. `decimals`: places of the smallest unit that is counted. */
@@ -22,17 +22,20 @@ export const budgetDecimals = { tokens: 0, cost: 9, gpu_seconds: 3 } as const;
 
 /** What a team may use in a day, a week or a month; beyond it requests are refused. */
 export const BudgetSection = section({
-  tokens: budgets(budgetDecimals.tokens, "Tokens of prompts and replies in a day, a week or a month."),
+  tokens: budgets(
+    budgetDecimals.tokens,
+    "Tokens of prompts and replies in a day, a week or a month; a list has one of each. What is over [a budget](usage.md#budgets) is answered with 429 `budget_exceeded`.",
+  ),
   cost: budgets(budgetDecimals.cost, "Money, by the `cost` of the models that answer."),
   gpu_seconds: budgets(budgetDecimals.gpu_seconds, "Seconds of one GPU, by the `gpus` of the backends that answer."),
 });
 
 /** Where it is written down what each request used. */
 export const UsageSection = section({
-  folder: z
-    .string()
-    .min(1, "expected some text, not an empty string")
+  folder: text()
     .optional()
-    .describe("Folder of the usage files, a file for each day; made if it is not there."),
-  keep: days().prefault("92d").describe("For how long a day's usage is kept."),
+    .describe(
+      "A folder for files of JSON lines, one for each day in UTC; made if it is not there, for its owner alone. Without it usage goes to a stream in Redis where `store` is one, else it is kept nowhere.",
+    ),
+  keep: days().prefault("92d").describe("For how long a day's usage is kept, in files and in Redis."),
 });

@@ -1,7 +1,10 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { configJsonSchemaText } from "./json-schema.ts";
+import { settingsDoc } from "./settings-doc.ts";
 
-/** Where the schema lies in the repository; policy files refer to it in their first line. */
-const target = new URL("../../../../signalbox.schema.json", import.meta.url);
+const root = new URL("../../../../", import.meta.url);
+const page = new URL("docs/configuration.md", root);
 
-writeFileSync(target, configJsonSchemaText());
+// Policy files refer to it in their first line.
+writeFileSync(new URL("signalbox.schema.json", root), configJsonSchemaText());
+writeFileSync(page, settingsDoc(readFileSync(page, "utf8")));

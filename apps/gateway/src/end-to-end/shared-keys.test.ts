@@ -76,7 +76,8 @@ async function create(replica: Replica, more: object = {}): Promise<{ key: strin
 const list = async (replica: Replica, team = "payments"): Promise<KeyList> =>
   (await fetch(`${replica.adminUrl}/keys?team=${team}`)).json() as Promise<KeyList>;
 
-const storeUp = async (replica: Replica): Promise<boolean> => (await replica.metrics()).includes("signalbox_store_up 1");
+const storeUp = async (replica: Replica): Promise<boolean> =>
+  (await replica.metrics()).includes("signalbox_store_up 1");
 
 async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const told = { out: "", err: "" };
@@ -214,8 +215,7 @@ test("a gateway that starts without its store serves the keys of the file, and t
   } finally {
     await late.close();
     // The others look for the store in their own time, and the tests to come want it.
-    for (const replica of [one, two])
-      await expect.poll(() => storeUp(replica), { timeout: 8000 }).toBe(true);
+    for (const replica of [one, two]) await expect.poll(() => storeUp(replica), { timeout: 8000 }).toBe(true);
   }
 }, 20_000);
 
