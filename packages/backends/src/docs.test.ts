@@ -14,12 +14,16 @@ const sections = new Map(
     .map((section) => [section.slice(0, section.indexOf("\n")), section]),
 );
 
-test("the table names every kind, its title, port and concurrency, and no other", () => {
-  const rows = page.split("\n").filter((line) => /^\| `\w+` \|(?:[^|]+\|){3}$/.test(line));
+test("the table names every kind, its title, port, concurrency and sampling, and no other", () => {
+  const rows = page.split("\n").filter((line) => /^\| `\w+` \|(?:[^|]+\|){4}$/.test(line));
   const expected = backendKindNames.map((name) => {
-    const { title, defaultPort, concurrent, discover } = kinds[name];
+    const { title, defaultPort, concurrent, discover, sampling } = kinds[name];
     const port = defaultPort ?? (discover === undefined ? "none" : "found at each start");
-    return `| \`${name}\` | ${title} | ${port} | ${concurrent ? "many" : "one"} |`;
+    const knows = Object.entries(sampling).map(([key, own]) =>
+      own === key ? `\`${key}\`` : `\`${key}\` as \`${own}\``,
+    );
+    const cells = [`\`${name}\``, title, port, concurrent ? "many" : "one", knows.join(", ") || "none"];
+    return `| ${cells.join(" | ")} |`;
   });
   expect(rows).toEqual(expected);
 });

@@ -25,6 +25,7 @@ export const foundryLocal: BackendKind = {
   title: "Foundry Local",
   defaultPort: undefined,
   paths: { chat_completions: "/v1/chat/completions", embeddings: "/v1/embeddings" },
+  sampling: {},
   streamsUsage: true,
   // Before 1.0. A stream that breaks has no `[DONE]` either. https://github.com/microsoft/Foundry-Local/issues/299
   omitsFinishReason: true,

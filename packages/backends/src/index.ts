@@ -11,6 +11,7 @@ export type {
   RequestEdits,
   RequestView,
 } from "./kind.ts";
+export { ownSampling } from "./kind.ts";
 export { type BackendKindName, backendKindNames, kinds } from "./kinds.ts";
 export { findListedModel } from "./model-listing.ts";
 export { recogniseKind } from "./recognise-kind.ts";

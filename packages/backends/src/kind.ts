@@ -60,6 +60,9 @@ export interface RequestView {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
+/** How tokens are drawn, as far as OpenAI has no field for it. */
+export const ownSampling = ["top_k", "min_p", "repetition_penalty"] as const;
+
 /** Everything that Signalbox knows of one kind of engine. Pure: the network comes in as `get`. */
 export interface BackendKind {
   /** As people write it: `SGLang`. */
@@ -72,6 +75,11 @@ export interface BackendKind {
   readonly paths: Readonly<Partial<Record<Endpoint, string>>>;
   /** Sent with every request, e.g. vLLM's `endpoint-load-metrics-format`. */
   readonly requestHeaders?: Readonly<Record<string, string>>;
+  /**
+   * The members of `ownSampling` that the engine reads, with the name it has for each. A model's defaults for others are
+   * not sent there: strict servers refuse what they do not know.
+   */
+  readonly sampling: Readonly<Partial<Record<(typeof ownSampling)[number], string>>>;
   /** The engine's request quirks: fields it reads under another name, or refuses. Mostly nothing. */
   editRequest?(request: RequestView): RequestEdits;
   /**

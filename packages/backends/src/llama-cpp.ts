@@ -31,6 +31,7 @@ export const llamaCpp: BackendKind = {
   title: "llama.cpp",
   defaultPort: 8080,
   paths: { chat_completions: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
+  sampling: { top_k: "top_k", min_p: "min_p", repetition_penalty: "repeat_penalty" },
   streamsUsage: true,
   concurrent: true,
   reasoningHistory: "reasoning_content",

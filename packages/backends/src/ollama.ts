@@ -29,6 +29,7 @@ export const ollama: BackendKind = {
   title: "Ollama",
   defaultPort: 11434,
   paths: { chat_completions: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
+  sampling: {},
   streamsUsage: true,
   concurrent: true,
   reasoningHistory: "reasoning",

@@ -24,6 +24,7 @@ export const openai: BackendKind = {
   defaultPort: undefined,
   hosted: true,
   paths: { chat_completions: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
+  sampling: {},
   streamsUsage: true,
   concurrent: true,
   readError: readErrorWith(errors),

@@ -29,6 +29,7 @@ export const sglang: BackendKind = {
   title: "SGLang",
   defaultPort: 30000,
   paths: { chat_completions: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
+  sampling: { top_k: "top_k", min_p: "min_p", repetition_penalty: "repetition_penalty" },
   streamsUsage: true,
   countsTokens: true,
   // Takes the last message off, renders the rest with a generation prompt, and puts its text behind that as it is.

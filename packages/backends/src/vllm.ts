@@ -36,6 +36,7 @@ export const vllm: BackendKind = {
   defaultPort: 8000,
   paths: { chat_completions: "/v1/chat/completions", completions: "/v1/completions", embeddings: "/v1/embeddings" },
   requestHeaders: { "endpoint-load-metrics-format": "JSON" },
+  sampling: { top_k: "top_k", min_p: "min_p", repetition_penalty: "repetition_penalty" },
   streamsUsage: true,
   countsTokens: true,
   // Renders the chat with the last message left open. It refuses the first without the second, whose default is true.

@@ -38,6 +38,10 @@ const expected: Record<string, readonly (readonly [place: string, word: string])
     ["6:48: models.large.aliases[0]: ", "«auto» is reserved"],
   ],
   "not-yaml.yaml": [["4:1: ", "end with a }"]],
+  "defaults.yaml": [
+    ["6:80: models.large.defaults.top_q: ", "did you mean «top_p»?"],
+    ["7:67: models.small.defaults.top_k: ", "only sglang, vllm, llama_cpp do"],
+  ],
   "remember-reasoning.yaml": [
     ["6:58: models.large.remember_reasoning: ", "did you mean «1h»?"],
     ["7:39: models.medium.remember_reasonning: ", "did you mean «remember_reasoning»?"],

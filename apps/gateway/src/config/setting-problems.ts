@@ -1,5 +1,6 @@
 import { kinds } from "@signalbox/backends";
 import { defaultThresholds } from "@signalbox/router";
+import { defaultProblems } from "./default-problems.ts";
 import { adminProblems, keyProblems } from "./key-problems.ts";
 import { isForEmbeddingsAlone, limitProblems } from "./limit-problems.ts";
 import { entriesOf, itemsOf, memberOf } from "./loose.ts";
@@ -20,6 +21,7 @@ export function settingProblems(value: unknown, raw: unknown): Problem[] {
     ...reasoningProblems(value),
     ...hedgeProblems(value),
     ...continuationProblems(value),
+    ...defaultProblems(value),
     ...limitProblems(value),
     ...usageProblems(value),
     ...testProblems(value),

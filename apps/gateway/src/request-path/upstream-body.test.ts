@@ -19,7 +19,12 @@ const model: Model = {
 const caps = { maxDepth: 64, maxKeys: 10_000 };
 
 /** What a backend of this kind is sent for a body; the model keeps its name, so that only what matters changes. */
-function sent(text: string, kind: BackendKindName, options: Partial<Deployment> = {}): string {
+function sent(
+  text: string,
+  kind: BackendKindName,
+  options: Partial<Deployment> = {},
+  defaults: Model["defaults"] = {},
+): string {
   const deployment: Deployment = {
     id: "gpu/m",
     backend: "gpu",
@@ -32,7 +37,12 @@ function sent(text: string, kind: BackendKindName, options: Partial<Deployment> 
     ...options,
   };
   const request = readRequest("chat_completions", Buffer.from(text), caps);
-  return upstreamBody(request, { kind: kinds[kind], model, deployment, upstreamModel: "m" }).toString();
+  return upstreamBody(request, {
+    kind: kinds[kind],
+    model: { ...model, defaults },
+    deployment,
+    upstreamModel: "m",
+  }).toString();
 }
 
 const chat = (messages: string, rest = "") => `{"model":"m","seed":9007199254740993,"messages":[${messages}]${rest}}`;
@@ -235,5 +245,37 @@ describe("tools", () => {
     expect(sent(chat(thought, rest), "ollama")).toBe(
       chat('{"role":"assistant","content":"so","reasoning":"a"}', `,"tools":[${tool("b")}]${named},"x":1.0`),
     );
+  });
+});
+
+describe("the defaults of a model", () => {
+  const withDefaults = (rest: string, kind: BackendKindName, defaults: Model["defaults"]) =>
+    sent(chat(question, rest), kind, {}, defaults);
+
+  test("go only to engines that know them", () => {
+    const defaults = { temperature: "1", top_k: "40", min_p: "0.1", repetition_penalty: "1.1" };
+    const all = ',"temperature":1,"top_k":40,"min_p":0.1';
+    const got = Object.fromEntries(backendKindNames.map((kind) => [kind, withDefaults("", kind, defaults)]));
+    expect(got).toEqual({
+      sglang: chat(question, `${all},"repetition_penalty":1.1`),
+      vllm: chat(question, `${all},"repetition_penalty":1.1`),
+      ollama: chat(question, ',"temperature":1'),
+      foundry_local: chat(question, ',"temperature":1'),
+      llama_cpp: chat(question, `${all},"repeat_penalty":1.1`),
+      openai: chat(question, ',"temperature":1'),
+    });
+  });
+
+  test("are overridden by the engine's own name for the same, and by the newer name of the limit", () => {
+    const own = ',"repeat_penalty":1.3';
+    expect(withDefaults(own, "llama_cpp", { repetition_penalty: "1.1" })).toBe(chat(question, own));
+    const limit = ',"max_completion_tokens":9';
+    expect(withDefaults(limit, "vllm", { max_tokens: "64" })).toBe(chat(question, limit));
+    expect(withDefaults(limit, "ollama", { max_tokens: "64" })).toContain('"max_tokens":9');
+  });
+
+  test("leave what the client sends to an engine that does not know it", () => {
+    const own = ',"top_k":40';
+    expect(withDefaults(own, "openai", { top_k: "20" })).toBe(chat(question, own));
   });
 });

@@ -39,8 +39,9 @@ export function upstreamBody(request: ReadRequest, target: BodyTarget): Buffer {
     });
   }
   if (endpoint !== "embeddings") {
-    for (const [key, value] of Object.entries(model.defaults)) {
-      if (!Object.hasOwn(body, key)) edits[key] = value;
+    for (const key in model.defaults) {
+      const name = nameOf(key, kind);
+      if (name !== undefined && !isGiven(body, key, name)) edits[name] = model.defaults[key];
     }
   }
   const view = { endpoint, body };
@@ -51,6 +52,24 @@ export function upstreamBody(request: ReadRequest, target: BodyTarget): Buffer {
   }
   if (target.begun !== undefined) addContinuation(edits, request, kind, target.begun);
   return spliceMembers(request.bytes, request.members, edits);
+}
+
+/** What an engine calls a default; undefined where it does not know it. */
+function nameOf(key: string, { sampling }: BackendKind): string | undefined {
+  switch (key) {
+    case "top_k":
+    case "min_p":
+    case "repetition_penalty":
+      return sampling[key];
+    default:
+      return key;
+  }
+}
+
+/** The client's own value, under any name that it has, overrides a default. */
+function isGiven(body: ReadRequest["body"], key: string, name: string): boolean {
+  if (key === "max_tokens" && Object.hasOwn(body, "max_completion_tokens")) return true;
+  return Object.hasOwn(body, key) || Object.hasOwn(body, name);
 }
 
 function addEdits(edits: Edits, request: ReadRequest, own: RequestEdits | undefined): void {
