@@ -1,6 +1,7 @@
 import path from "node:path";
 import { type BackendKind, kinds } from "@signalbox/backends";
 import { type Deployment, holderOf, type Model, type Policy, type Rule } from "@signalbox/router";
+import { compileAlerts } from "./compile-alerts.ts";
 import { compileGuards } from "./compile-guards.ts";
 import { compileAdminTokens, compileKey } from "./compile-keys.ts";
 import { compilePrivacy } from "./compile-privacy.ts";
@@ -80,6 +81,7 @@ export function compileConfig(
     usage: compileUsage(file, named.folder),
     teams:
       file.teams && new Map(Object.entries(file.teams).map(([name, team]) => [name, compileTeam(name, team, policy)])),
+    alerts: compileAlerts(file),
     guards: compileGuards(file),
     timeouts: Object.freeze(timeouts),
     attempts: file.defaults.attempts,

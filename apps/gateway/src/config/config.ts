@@ -1,6 +1,7 @@
 import type { BackendKindName } from "@signalbox/backends";
 import type { ErrorCode } from "@signalbox/protocol";
 import type { Holder, Policy, Priority, SaturationLimits } from "@signalbox/router";
+import type { AlertThreshold } from "../signals/alert-table.ts";
 import type { Guards } from "./compile-guards.ts";
 import type { Privacy } from "./compile-privacy.ts";
 import type { Address, Period, Rate, TokenPrice } from "./units.ts";
@@ -24,6 +25,8 @@ export interface Config {
   readonly usage: UsageConfig;
   /** Undefined = open: no key is checked, everybody is the team `default`. */
   readonly teams: ReadonlyMap<string, Team> | undefined;
+  /** What alert rules compare with. */
+  readonly alerts: readonly AlertThreshold[];
   /** What tool calls are held to. */
   readonly guards: Guards;
   /** Of the whole request; a backend may have its own `connect`, `firstToken`, `idle` and `coldStart`. */

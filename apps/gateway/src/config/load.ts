@@ -5,6 +5,7 @@ import { findDeadRules } from "@signalbox/router";
 import { openTeam } from "../teams/keys.ts";
 import { backendProblems } from "./backend-problems.ts";
 import { compileConfig, type FileTexts } from "./compile.ts";
+import { alertProblems } from "./compile-alerts.ts";
 import type { Config } from "./config.ts";
 import { dataProblems } from "./data-problems.ts";
 import { guardProblems } from "./guard-problems.ts";
@@ -84,7 +85,7 @@ export async function loadConfig(text: string, options: LoadOptions): Promise<Lo
   const hash = createHash("sha256").update(text);
   for (const [name, content] of named.files) hash.update(`\0${name}\0${content}`);
   const config = compileConfig(parsed.data, named, hash.digest("hex"), (index) => source.locate(["tests", index]).line);
-  const vain = [...deadRules(config), ...dataProblems(config)];
+  const vain = [...deadRules(config), ...dataProblems(config), ...alertProblems(config)];
   return vain.length > 0 ? failed(vain, options, source) : { ok: true, config };
 }
 

@@ -1,6 +1,7 @@
 import { reasoningPlaces } from "@signalbox/protocol";
 import { strategyNames } from "@signalbox/router";
 import { z } from "zod";
+import { ModelAlerts } from "./alert-schema.ts";
 import { dialect } from "./dialect-field.ts";
 import { count, duration, modelName, oneOf, section, text } from "./fields.ts";
 import { GuardSection } from "./guard-schema.ts";
@@ -104,6 +105,7 @@ export const ModelEntry = section({
     ),
   guard: GuardSection.optional().describe("What the model's tool calls are held to."),
   limits: ModelLimits.optional().describe("What all teams together may use of the model; without limit unless given."),
+  alerts: ModelAlerts.prefault({}).describe("What is normal for this model, where `server.alerts` does not fit."),
   cost: CostSection.optional().describe("What its tokens cost; nothing unless given."),
   defaults: RequestDefaults.prefault({}).describe("Request fields that a client's own values override."),
 });

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { redactionNames } from "../privacy/redaction.ts";
 import { AdminTokens } from "./admin-schema.ts";
+import { AlertSection } from "./alert-schema.ts";
 import type { CaptureOutcome } from "./config.ts";
 import { address, count, duration, durationOrZero, oneOf, section, size, text } from "./fields.ts";
 import { Redact } from "./redact-schema.ts";
@@ -91,5 +92,6 @@ export const Server = section({
   redact: Redact.default([...redactionNames]).describe(
     "What is [taken out of prompts and answers](privacy.md#what-is-taken-out) before they are logged, for teams with `log: full`. All built-in ones unless given; `[]` takes nothing out.",
   ),
+  alerts: AlertSection.prefault({}).describe("What the [alert rules](alerts.md) for Prometheus compare with."),
   capture: Capture.optional().describe("Keeps replies with tool calls that failed, without what they say."),
 });

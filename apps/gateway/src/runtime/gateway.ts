@@ -73,6 +73,7 @@ export async function startGateway({
 }: GatewayOptions): Promise<Gateway> {
   const now = (): number => performance.now();
   const signals = createSignals(log);
+  signals.alertsBy(config.alerts);
   const { capture: kept } = config.server;
   const capture = kept && createCapture({ ...kept, metrics: signals.metrics, log });
   const { auditFile } = config.server;
@@ -196,6 +197,7 @@ export async function startGateway({
       room.follow(next);
       accounting.follow(next);
       signals.reload(true);
+      signals.alertsBy(next.alerts);
       giveBack(before.backends.values(), log);
       const kept = new Set(serving.backends.values());
       for (const backend of before.backends.values()) if (!kept.has(backend)) void backend.close().catch(() => {});

@@ -237,6 +237,11 @@ export const metricTable = {
     help: "Requests that the admin listener refused for want of a token or a role, by error code",
     labels: ["code"],
   },
+  signalbox_alert_threshold: {
+    type: "gauge",
+    help: "What alerts compare with: seconds, shares or counts of server.alerts; by model where that is judged, and for the pool with model empty",
+    labels: ["name", "severity", "model"],
+  },
   signalbox_config_reloads_total: { type: "counter", help: "Attempts to load a changed config", labels: ["result"] },
   signalbox_config_reload_success: {
     type: "gauge",

@@ -11,6 +11,7 @@ import type { Story } from "../request-path/story.ts";
 import { tokensOf } from "../request-path/story.ts";
 import type { BackendRuntime } from "../runtime/backend-runtime.ts";
 import type { Shortage } from "../runtime/gate.ts";
+import type { AlertThreshold } from "./alert-table.ts";
 import { createMetrics, type HistogramSeries, type Metrics, type NumberSeries } from "./metrics.ts";
 import type { RequestLog } from "./request-log.ts";
 
@@ -28,6 +29,8 @@ export interface Signals {
   turnedAway(reason: TurnedAwayReason): void;
   breaker(change: BreakerChange): void;
   reload(ok: boolean): void;
+  /** Shows the thresholds of the config in force. */
+  alertsBy(thresholds: readonly AlertThreshold[]): void;
   /** Sets the gauges, before a scrape. */
   gauges(backends: Iterable<BackendRuntime>, room: RoomLevels): void;
 }
@@ -83,6 +86,10 @@ export function createSignals(log: RequestLog): Signals {
     reload(ok) {
       metrics.counter("signalbox_config_reloads_total", { result: ok ? "success" : "failure" }).value++;
       metrics.gauge("signalbox_config_reload_success", {}).value = ok ? 1 : 0;
+    },
+    alertsBy(thresholds) {
+      metrics.reset("signalbox_alert_threshold");
+      for (const { value, ...labels } of thresholds) metrics.gauge("signalbox_alert_threshold", labels).value = value;
     },
     gauges(backends, { connections, bodyBytes, lagMs, shedShare, waiting }) {
       for (const priority of priorities)
