@@ -1,11 +1,13 @@
 import { type Command, UsageError } from "./cli/command.ts";
+import { callsOf, commandHelp } from "./cli/command-help.ts";
 import { commands } from "./cli/commands.ts";
 import { version } from "./runtime/gateway.ts";
 
 function help(): string {
-  const lines = Object.values(commands as Record<string, Command>).map(
-    ({ usage, summary }) => `  signalbox ${usage}\n      ${summary}`,
-  );
+  const lines = Object.values(commands as Record<string, Command>).flatMap(({ usage, summary }) => [
+    ...callsOf(usage).map((call) => `  ${call}`),
+    `      ${summary}`,
+  ]);
   return `signalbox ${version}: one OpenAI-compatible endpoint in front of self-hosted model servers\n\n${lines.join("\n")}\n`;
 }
 
@@ -22,7 +24,7 @@ async function main([name, ...args]: string[]): Promise<number> {
     throw new UsageError(`there is no command «${name}»: ${Object.keys(commands).join(", ")}`);
   const command: Command = commands[name as keyof typeof commands];
   if (args.includes("--help") || args.includes("-h")) {
-    console.log(`signalbox ${command.usage}\n    ${command.summary}`);
+    console.log(commandHelp(command));
     return 0;
   }
   return command.run(args);

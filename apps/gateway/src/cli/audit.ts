@@ -1,16 +1,26 @@
 import { parseArgs } from "node:util";
 import { readAuditChain } from "../audit/audit-chain.ts";
-import { type Command, UsageError } from "./command.ts";
+import { type Command, type Flags, UsageError } from "./command.ts";
+
+const flags = {
+  expect: {
+    type: "string",
+    value: "HASH",
+    meaning: "The hash of the last record, kept elsewhere: without it a file that lost its end looks whole.",
+  },
+} as const satisfies Flags;
 
 /** `signalbox audit`: is an audit file as it was written? */
 export const audit: Command = {
   summary: "check that nothing in an audit file was changed, taken out or cut off",
   usage: "audit verify FILE [--expect HASH]",
+  flags,
+  exits: { 0: "the file is as it was written", 1: "it is not; the first wrong line is named" },
   async run(args) {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
-      options: { expect: { type: "string" } },
+      options: flags,
     });
     const [action, file, ...rest] = positionals;
     if (action !== "verify" || rest.length > 0) throw new UsageError("audit knows one action: verify FILE");

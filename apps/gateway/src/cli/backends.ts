@@ -2,12 +2,23 @@ import { parseArgs } from "node:util";
 import { parseDuration } from "../config/units.ts";
 import { type BackendAction, backendActions } from "../routes/admin-backends.ts";
 import type { BackendStatus } from "../routes/status.ts";
-import { type AdminClient, AdminError, createAdminClient, defaultAdmin, readAdminToken } from "./admin-client.ts";
-import { type Command, UsageError } from "./command.ts";
+import { type AdminClient, AdminError, createAdminClient, readAdminToken } from "./admin-client.ts";
+import { type Command, type Flags, UsageError } from "./command.ts";
+import { adminFlags } from "./common-flags.ts";
 import { textTable } from "./text-table.ts";
 
-const DEFAULT_TIMEOUT = "10m";
 const POLL_MS = 200;
+
+const flags = {
+  timeout: {
+    type: "string",
+    default: "10m",
+    value: "10m",
+    meaning: "How long `drain` waits for what is under way.",
+  },
+  wait: { type: "boolean", default: true, meaning: "`drain` does not wait." },
+  ...adminFlags,
+} as const satisfies Flags;
 
 /** What a backend is after each action. */
 const done: Readonly<Record<BackendAction, string>> = {
@@ -21,18 +32,18 @@ const done: Readonly<Record<BackendAction, string>> = {
 export const backends: Command = {
   summary: "drain or set backends of a running gateway by hand, until the next reload",
   usage:
-    "backends list | drain NAME [--timeout 10m] [--no-wait] | open NAME | close NAME | auto NAME   [--admin URL] [--token-file FILE]",
+    "backends list [--admin URL] [--token-file FILE]\nbackends drain NAME [--timeout 10m] [--no-wait]\nbackends open|close|auto NAME",
+  flags,
+  exits: {
+    0: "done; of `drain`: nothing is under way there any more",
+    1: "the gateway refuses, or none answers; of `drain`: it took longer than `--timeout`, or the backend drains no more",
+  },
   async run(args) {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
       allowNegative: true,
-      options: {
-        admin: { type: "string", default: defaultAdmin, readAdminToken },
-        "token-file": { type: "string" },
-        timeout: { type: "string", default: DEFAULT_TIMEOUT },
-        wait: { type: "boolean", default: true },
-      },
+      options: flags,
     });
     const [verb, name, ...rest] = positionals;
     const action = backendActions.find((each) => each === verb);

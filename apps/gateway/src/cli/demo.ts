@@ -4,13 +4,35 @@ import { type FreePort, findFreePort } from "../demo/free-port.ts";
 import { type DemoPool, foundPool, portNote, simulatedDemoPool } from "../demo/pool.ts";
 import { type Gateway, startGateway, version } from "../runtime/gateway.ts";
 import { createRequestLog } from "../signals/request-log.ts";
-import { type Command, UsageError } from "./command.ts";
+import { type Command, type Flags, UsageError } from "./command.ts";
 import { scanOrComplain } from "./scan.ts";
+
+const flags = {
+  simulated: { type: "boolean", default: false, meaning: "Simulates engines, whatever runs here." },
+  port: {
+    type: "string",
+    default: "8080",
+    value: "N",
+    meaning: "Where the gateway begins to look for a free port.",
+  },
+  "admin-port": {
+    type: "string",
+    default: "9090",
+    value: "N",
+    meaning: "The same for its admin listener.",
+  },
+  "any-port": { type: "boolean", default: false, meaning: "Takes any free port for everything." },
+} as const satisfies Flags;
 
 /** `signalbox demo`: a gateway in front of the engines of this host, or of simulated ones, until Ctrl-C. */
 export const demo: Command = {
   summary: "try it: a gateway in front of the engines of this host, or of four simulated ones",
   usage: "demo [ENGINE-ADDRESS...] [--simulated] [--port 8080] [--admin-port 9090] [--any-port]",
+  flags,
+  exits: {
+    0: "stopped by SIGTERM or SIGINT",
+    1: "no port is free, or an engine could not be started",
+  },
   async run(args) {
     const options = readOptions(args);
     const stopped = stopSignal();
@@ -51,12 +73,7 @@ function readOptions(args: string[]): DemoOptions {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: {
-      simulated: { type: "boolean", default: false },
-      "any-port": { type: "boolean", default: false },
-      port: { type: "string", default: "8080" },
-      "admin-port": { type: "string", default: "9090" },
-    },
+    options: flags,
   });
   const anyPort = values["any-port"];
   const port = (name: "port" | "admin-port"): number => {

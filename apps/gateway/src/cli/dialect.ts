@@ -10,22 +10,34 @@ import {
   type ToolSet,
   whyNot,
 } from "@signalbox/adapter";
-import { type Command, UsageError } from "./command.ts";
+import { type Command, type Flags, UsageError } from "./command.ts";
+import { jsonFlag } from "./common-flags.ts";
 import { type PastedReply, readPastedReply } from "./pasted-reply.ts";
 
 /** As many others are named behind the dialect that fits best. */
 const MAX_OTHERS = 5;
 
+const flags = {
+  tools: {
+    type: "string",
+    value: "FILE",
+    meaning: "An OpenAI `tools` array, or a request that has one, as JSON: only declared tools are called.",
+  },
+  ...jsonFlag,
+} as const satisfies Flags;
+
 /** `signalbox dialect`: which dialect a pasted reply is written in. */
 export const dialect: Command = {
   summary: "say which dialect a pasted reply is written in: a text, a chat completion, or a dump of its stream",
   usage: "dialect detect FILE [--tools FILE] [--json]   (- reads standard input)",
+  flags,
+  exits: { 0: "a dialect finds a call in it", 1: "none does" },
   async run([action, ...rest]) {
     if (action !== "detect") throw new UsageError("dialect knows one action: detect");
     const { values, positionals } = parseArgs({
       args: rest,
       allowPositionals: true,
-      options: { tools: { type: "string" }, json: { type: "boolean", default: false } },
+      options: flags,
     });
     const [file, ...more] = positionals;
     if (file === undefined || more.length > 0)

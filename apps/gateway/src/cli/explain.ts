@@ -4,8 +4,29 @@ import { type Endpoint, GatewayError, requestSchemas } from "@signalbox/protocol
 import { autoModel, type Decision, decide, type Model } from "@signalbox/router";
 import type { Config } from "../config/config.ts";
 import { openTeam } from "../teams/keys.ts";
-import { type Command, UsageError } from "./command.ts";
+import { type Command, type Flags, UsageError } from "./command.ts";
+import { configFlag, jsonFlag } from "./common-flags.ts";
 import { readConfig } from "./serve.ts";
+
+const flags = {
+  ...configFlag,
+  prompt: { type: "string", value: "TEXT", meaning: "One user message. This or `--request` is given." },
+  model: {
+    type: "string",
+    value: "NAME",
+    meaning: "The model name as a client sends it; `auto`, or the request's, unless given.",
+  },
+  tools: { type: "boolean", default: false, meaning: "The request offers a tool." },
+  "max-tokens": { type: "string", value: "N", meaning: "The request's `max_tokens`." },
+  request: {
+    type: "string",
+    value: "FILE",
+    meaning: "A whole request body as JSON, of chat completions, completions or embeddings.",
+  },
+  team: { type: "string", value: "T", meaning: "The team that asks; one that may use everything unless given." },
+  header: { type: "string", multiple: true, value: "NAME=VALUE", meaning: "A header of the request." },
+  ...jsonFlag,
+} as const satisfies Flags;
 
 /** A request to be explained, as the gateway would get it. */
 export interface AskedRequest {
@@ -49,27 +70,19 @@ export const explain: Command = {
   summary: "say where a request would go, and why",
   usage:
     "explain [--config FILE] (--prompt TEXT [--model auto] [--tools] [--max-tokens N] | --request FILE) [--team T] [--header NAME=VALUE] [--json]",
+  flags,
+  exits: {
+    0: "the request has a model to go to",
+    1: "the gateway would refuse it, with the error that is printed; or the policy file has errors",
+  },
   async run(args) {
-    const { values } = parseArgs({
-      args,
-      options: {
-        config: { type: "string", short: "c", default: "signalbox.yaml" },
-        model: { type: "string" },
-        prompt: { type: "string" },
-        request: { type: "string" },
-        team: { type: "string" },
-        tools: { type: "boolean", default: false },
-        "max-tokens": { type: "string" },
-        header: { type: "string", multiple: true, default: [] },
-        json: { type: "boolean", default: false },
-      },
-    });
+    const { values } = parseArgs({ args, options: flags });
     const { body, endpoint } =
       values.request === undefined ? bodyOf(values) : await readBody(values.request, values.model);
     const config = await readConfig(values.config);
     if (config === undefined) return 1;
     try {
-      const asked = { body, endpoint, team: knownTeam(config, values.team), headers: headersOf(values.header) };
+      const asked = { body, endpoint, team: knownTeam(config, values.team), headers: headersOf(values.header ?? []) };
       const explanation = explainRequest(config, asked);
       console.log(values.json ? JSON.stringify(explanation, null, 2) : formatExplanation(body.model, explanation));
       return 0;

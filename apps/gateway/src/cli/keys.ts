@@ -3,21 +3,29 @@ import { expiryForm, parseExpiry, parsePeriod } from "../config/moment.ts";
 import type { KeyChange } from "../routes/admin-keys.ts";
 import type { KeyStatus } from "../teams/key-list.ts";
 import { createKey } from "../teams/keys.ts";
-import { type AdminClient, AdminError, createAdminClient, defaultAdmin, readAdminToken } from "./admin-client.ts";
-import { type Command, UsageError } from "./command.ts";
+import { type AdminClient, AdminError, createAdminClient, readAdminToken } from "./admin-client.ts";
+import { type Command, type Flags, UsageError } from "./command.ts";
+import { adminFlags, jsonFlag } from "./common-flags.ts";
 import { textTable } from "./text-table.ts";
 
 const options = {
-  team: { type: "string" },
-  name: { type: "string" },
-  key: { type: "string" },
-  expires: { type: "string" },
-  grace: { type: "string" },
-  admin: { type: "string", default: defaultAdmin },
-  "token-file": { type: "string" },
-  offline: { type: "boolean", default: false },
-  json: { type: "boolean", default: false },
-} as const;
+  team: { type: "string", value: "T", meaning: "The team whose key it is." },
+  name: { type: "string", value: "N", meaning: "What the log, usage and limits know the key by." },
+  key: { type: "string", value: "ID", meaning: "The key's id, as `keys list` shows it, instead of its name." },
+  expires: {
+    type: "string",
+    value: "90d",
+    meaning: "When the key ends: after so long, or at a date or an ISO time. Never unless given.",
+  },
+  grace: {
+    type: "string",
+    value: "24h",
+    meaning: "For how long the key that `rotate` replaces is still valid: a day unless given.",
+  },
+  offline: { type: "boolean", default: false, meaning: "Makes the key here; its hash goes into the policy file." },
+  ...jsonFlag,
+  ...adminFlags,
+} as const satisfies Flags;
 type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
 
 /** What each action takes, beside the admin listener's address and token. */
@@ -32,7 +40,9 @@ const takes: Readonly<Record<string, readonly (keyof Values)[]>> = {
 export const keys: Command = {
   summary: "make a key for a team, replace one or end it, and see which there are",
   usage:
-    "keys create --team T [--name N] [--expires 90d] [--offline] | list [--team T] [--json] | rotate --team T --name N|--key ID [--grace 24h] [--expires 90d] | revoke --team T --name N|--key ID   [--admin URL] [--token-file FILE]",
+    "keys create --team T [--name N] [--expires 90d] [--admin URL] [--token-file FILE]\nkeys create --offline\nkeys list [--team T] [--json]\nkeys rotate --team T --name N|--key ID [--grace 24h] [--expires 90d]\nkeys revoke --team T --name N|--key ID",
+  flags: options,
+  exits: { 0: "done", 1: "the gateway refuses, or none answers" },
   async run([action = "", ...args]) {
     const { values } = parseArgs({ args, options });
     checkWords(action, values);

@@ -4,17 +4,32 @@ import { kinds } from "@signalbox/backends";
 import { composePolicy } from "../scan/compose-policy.ts";
 import { renderPolicy } from "../scan/render-policy.ts";
 import { type FoundEngine, type ScanResult, scanEngines } from "../scan/scan-engines.ts";
-import { type Command, UsageError } from "./command.ts";
+import { type Command, type Flags, UsageError } from "./command.ts";
+
+const flags = {
+  output: {
+    type: "string",
+    short: "o",
+    value: "FILE",
+    meaning: "Writes the policy there; to standard output unless given.",
+  },
+  force: { type: "boolean", default: false, meaning: "Writes over a file that exists." },
+} as const satisfies Flags;
 
 /** `signalbox scan`: a policy file for the engines that run on this host. */
 export const scan: Command = {
   summary: "find engines on this host and write a policy file for them",
   usage: "scan [ADDRESS...] [--output FILE] [--force]   (default: the usual ports of this host, to standard output)",
+  flags,
+  exits: {
+    0: "a policy was written",
+    1: "no engine answers, none has a model that answers now, or the file exists",
+  },
   async run(args) {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
-      options: { output: { type: "string", short: "o" }, force: { type: "boolean", default: false } },
+      options: flags,
     });
     const result = await scanOrComplain(positionals);
     for (const line of describeScan(result)) console.error(line);

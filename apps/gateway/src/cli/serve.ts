@@ -7,15 +7,19 @@ import { formatError } from "../config/problems.ts";
 import { watchConfig } from "../config/reload.ts";
 import { type Gateway, startGateway } from "../runtime/gateway.ts";
 import { type Command, UsageError } from "./command.ts";
-
-const DEFAULT_FILE = "signalbox.yaml";
+import { configFlag } from "./common-flags.ts";
 
 /** `signalbox serve`: the gateway, until SIGTERM or SIGINT. */
 export const serve: Command = {
   summary: "run the gateway",
-  usage: "serve [--config FILE]   (default: signalbox.yaml)",
+  usage: "serve [--config FILE]",
+  flags: configFlag,
+  exits: {
+    0: "stopped by SIGTERM or SIGINT, and drained",
+    1: "the policy file has errors, which are printed, or an address is taken",
+  },
   async run(args) {
-    const { values } = parseArgs({ args, options: { config: { type: "string", short: "c", default: DEFAULT_FILE } } });
+    const { values } = parseArgs({ args, options: configFlag });
     const config = await readConfig(values.config);
     if (config === undefined) return 1;
     const gateway = await startGateway({ config });

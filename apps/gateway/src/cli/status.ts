@@ -1,22 +1,23 @@
 import { parseArgs } from "node:util";
 import type { BackendStatus, BudgetStatus, Status, StoreStatus } from "../routes/status.ts";
 import type { ToolCallCounts } from "../signals/tool-call-counts.ts";
-import { AdminError, createAdminClient, defaultAdmin, readAdminToken } from "./admin-client.ts";
+import { AdminError, createAdminClient, readAdminToken } from "./admin-client.ts";
 import type { Command } from "./command.ts";
+import { adminFlags, jsonFlag } from "./common-flags.ts";
 import { textTable } from "./text-table.ts";
+
+const flags = { ...adminFlags, ...jsonFlag };
 
 /** `signalbox status`: what a running gateway says of its backends, tool calls and budgets, as tables. */
 export const status: Command = {
   summary: "show the backends of a running gateway, what became of its tool calls, and how budgets stand",
-  usage: `status [--admin URL] [--token-file FILE] [--json]   (default: ${defaultAdmin})`,
+  usage: "status [--admin URL] [--token-file FILE] [--json]",
+  flags,
+  exits: { 0: "the gateway is ready", 1: "it is not, or none answers there" },
   async run(args) {
     const { values } = parseArgs({
       args,
-      options: {
-        admin: { type: "string", default: defaultAdmin, readAdminToken },
-        "token-file": { type: "string" },
-        json: { type: "boolean", default: false },
-      },
+      options: flags,
     });
     let answer: Status;
     try {

@@ -8,45 +8,61 @@ import { DAY_MS, type UsageEntry } from "../usage/usage-entry.ts";
 import { type Range, readUsageFile, readUsageFolder } from "../usage/usage-files.ts";
 import { readUsageStreams } from "../usage/usage-streams.ts";
 import { type Grouping, groupings, UsageSums } from "../usage/usage-sums.ts";
-import { type Command, UsageError } from "./command.ts";
+import { type Command, type Flags, UsageError } from "./command.ts";
+import { configFlag, jsonFlag } from "./common-flags.ts";
 import { readConfig } from "./serve.ts";
 import { usageCsv, usageJson, usageTable } from "./usage-report.ts";
 
 /** How long Redis may take to answer at all. */
 const CONNECT_MS = 5000;
 
+const { default: DEFAULT_FILE, ...config } = configFlag.config;
+const moment = "`7d`, `12h`, a date or an ISO time";
+const flags = {
+  by: {
+    type: "string",
+    default: "team,model",
+    value: "team,model",
+    meaning: `What there is a row for each of: any of ${Object.keys(groupings)
+      .map((name) => `\`${name}\``)
+      .join(", ")}.`,
+  },
+  since: { type: "string", value: "7d", meaning: `From when: ${moment}; all there is unless given.` },
+  until: { type: "string", value: "DATE", meaning: `Until when: ${moment}; now unless given.` },
+  team: { type: "string", multiple: true, value: "T", meaning: "This team alone; may be given again." },
+  csv: { type: "boolean", default: false, meaning: "Prints CSV, for spreadsheets." },
+  ...jsonFlag,
+  config: {
+    ...config,
+    meaning: `The policy file that names the folder or Redis with the ledger; \`${DEFAULT_FILE}\` unless files are given.`,
+  },
+} as const satisfies Flags;
+
 /** `signalbox usage`: what was used, from the ledger. */
 export const usage: Command = {
   summary: "say who used how much: tokens, cost and GPU time",
-  usage: `usage [--by team,model] [--since 7d] [--until DATE] [--team T] [--csv | --json] [--config FILE | FILE…]
-      (by: ${Object.keys(groupings).join(", ")}; since and until: 7d, 12h, 2026-11-01 or an ISO time)`,
+  usage: "usage [--by team,model] [--since 7d] [--until DATE] [--team T] [--csv | --json] [--config FILE | FILE...]",
+  flags,
+  exits: { 0: "printed", 1: "usage is not written down, or Redis does not answer" },
   async run(args) {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
-      options: {
-        by: { type: "string", default: "team,model" },
-        since: { type: "string" },
-        until: { type: "string" },
-        team: { type: "string", multiple: true, default: [] },
-        csv: { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-        config: { type: "string", short: "c" },
-      },
+      options: flags,
     });
     if (values.csv && values.json) throw new UsageError("give --csv or --json, not both");
     if (values.config !== undefined && positionals.length > 0) throw new UsageError("give --config or files, not both");
     const by = groupingsIn(values.by);
     const range = rangeOf(values.since, values.until, Date.now());
     const sums = new UsageSums(by);
-    const teams = new Set(values.team);
+    const teams = new Set<string>(values.team);
     const onEntry = (entry: UsageEntry): void => {
       if (teams.size === 0 || teams.has(entry.team)) sums.add(entry);
     };
     const code =
       positionals.length > 0
         ? await readPaths(positionals, range, onEntry)
-        : await readLedger(values.config ?? "signalbox.yaml", range, onEntry);
+        : await readLedger(values.config ?? DEFAULT_FILE, range, onEntry);
     if (code === 0) console.log((values.json ? usageJson : values.csv ? usageCsv : usageTable)(sums, by));
     return code;
   },

@@ -1,0 +1,33 @@
+import { defaultAdmin } from "./admin-client.ts";
+import type { Flags } from "./command.ts";
+
+/** Which policy file, for commands that need one. */
+export const configFlag = {
+  config: {
+    type: "string",
+    short: "c",
+    default: "signalbox.yaml",
+    value: "FILE",
+    meaning: "The policy file.",
+  },
+} as const satisfies Flags;
+
+/** For commands that speak to a running gateway. */
+export const adminFlags = {
+  admin: {
+    type: "string",
+    default: defaultAdmin,
+    value: "URL",
+    meaning: "The admin listener of the gateway, with or without `http://`.",
+  },
+  "token-file": {
+    type: "string",
+    value: "FILE",
+    meaning: "A file with the token for it; that of the variable `SIGNALBOX_ADMIN_TOKEN` unless given.",
+  },
+} as const satisfies Flags;
+
+/** For commands that print tables. */
+export const jsonFlag = {
+  json: { type: "boolean", default: false, meaning: "Prints JSON, for programs." },
+} as const satisfies Flags;
