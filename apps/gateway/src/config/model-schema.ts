@@ -41,16 +41,21 @@ const DeploymentEntry = section({
 });
 
 const overridden = "Sent when the client does not send its own.";
+const whereKnown = "Sent when the client does not send its own, to [kinds that know it](backends.md).";
 
 const RequestDefaults = section({
   temperature: z.number().optional().describe(overridden),
   top_p: z.number().optional().describe(overridden),
-  top_k: z.int().optional().describe(overridden),
-  min_p: z.number().optional().describe(overridden),
-  max_tokens: z.int().positive().optional().describe(overridden),
+  top_k: z.int().optional().describe(whereKnown),
+  min_p: z.number().optional().describe(whereKnown),
+  max_tokens: z
+    .int()
+    .positive()
+    .optional()
+    .describe("Sent when the client sends neither `max_tokens` nor `max_completion_tokens`."),
   presence_penalty: z.number().optional().describe(overridden),
   frequency_penalty: z.number().optional().describe(overridden),
-  repetition_penalty: z.number().optional().describe(overridden),
+  repetition_penalty: z.number().optional().describe(whereKnown),
   seed: z.int().optional().describe(overridden),
   stop: z
     .union([z.string(), z.array(z.string())], { error: "expected a text or a list of texts" })
