@@ -58,7 +58,9 @@ export const AlertSection = section({
     "How much of a budget may be used.",
   ),
   retries: percent().prefault("10%").describe("Attempts beyond the first, as a share of all requests in 15 minutes."),
-  breaker_openings: count().prefault(3).describe("A breaker that opens more often than this in an hour is alerted of."),
+  breaker_flaps: count()
+    .prefault(3)
+    .describe("A breaker that opens and closes again more often than this in an hour is alerted of."),
   refusals: percent()
     .prefault("20%")
     .describe("Share of a team's requests that its limits refused, in 30 minutes; refusals by budgets do not count."),

@@ -22,7 +22,7 @@ export const thresholdTable = {
   tool_call_failures: { unit: "ratio", perModel: true },
   budget: { unit: "ratio", perModel: false },
   retries: { unit: "ratio", perModel: false },
-  breaker_openings: { unit: "count", perModel: false },
+  breaker_flaps: { unit: "count", perModel: false },
   refusals: { unit: "ratio", perModel: false },
   admin_refusals: { unit: "count", perModel: false },
 } as const satisfies Record<string, ThresholdRow>;
@@ -123,7 +123,7 @@ export const alertTable = {
   SignalboxBreakerFlapping: {
     severities: warning,
     condition: "A breaker opens again and again, in an hour",
-    thresholds: ["breaker_openings"],
+    thresholds: ["breaker_flaps"],
   },
   SignalboxBackendSetByHand: { severities: warning, condition: "A backend was set by hand 6 hours ago and forgotten" },
   SignalboxToolCallFailures: {
