@@ -1,10 +1,18 @@
+#!/usr/bin/env node
 import { type Command, UsageError } from "./cli/command.ts";
 import { callsOf, commandHelp } from "./cli/command-help.ts";
-import { commands } from "./cli/commands.ts";
-import { version } from "./runtime/gateway.ts";
+import { health } from "./cli/health.ts";
+import { version } from "./runtime/version.ts";
 
-function help(): string {
-  const lines = Object.values(commands as Record<string, Command>).flatMap(({ usage, summary }) => [
+type Commands = Readonly<Record<string, Command>>;
+
+/** To load all of them takes half a second: too long for what is asked every few seconds beside a busy gateway. */
+async function commandsFor(name: string | undefined): Promise<Commands> {
+  return name === "health" ? { health } : (await import("./cli/commands.ts")).commands;
+}
+
+function help(commands: Commands): string {
+  const lines = Object.values(commands).flatMap(({ usage, summary }) => [
     ...callsOf(usage).map((call) => `  ${call}`),
     `      ${summary}`,
   ]);
@@ -12,17 +20,17 @@ function help(): string {
 }
 
 async function main([name, ...args]: string[]): Promise<number> {
-  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
-    console.log(help());
-    return name === undefined ? 2 : 0;
-  }
   if (name === "--version" || name === "version") {
     console.log(version);
     return 0;
   }
-  if (!Object.hasOwn(commands, name))
-    throw new UsageError(`there is no command «${name}»: ${Object.keys(commands).join(", ")}`);
-  const command: Command = commands[name as keyof typeof commands];
+  const commands = await commandsFor(name);
+  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    console.log(help(commands));
+    return name === undefined ? 2 : 0;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) throw new UsageError(`there is no command «${name}»: ${Object.keys(commands).join(", ")}`);
   if (args.includes("--help") || args.includes("-h")) {
     console.log(commandHelp(command));
     return 0;

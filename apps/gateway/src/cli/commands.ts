@@ -5,6 +5,7 @@ import type { Command } from "./command.ts";
 import { demo } from "./demo.ts";
 import { dialect } from "./dialect.ts";
 import { explain } from "./explain.ts";
+import { health } from "./health.ts";
 import { keys } from "./keys.ts";
 import { scan } from "./scan.ts";
 import { serve } from "./serve.ts";
@@ -20,6 +21,7 @@ export const commands = {
   explain,
   dialect,
   status,
+  health,
   usage,
   backends,
   keys,

@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import { setTimeout } from "node:timers/promises";
 import { Admission } from "../admission/admission.ts";
 import type { AuditEntry } from "../audit/audit-line.ts";
@@ -20,9 +19,7 @@ import type { BackendRuntime } from "./backend-runtime.ts";
 import { createProber } from "./prober.ts";
 import { createRoom } from "./room.ts";
 import { createServing, type Serving } from "./serving.ts";
-
-/** Of the product, as package.json has it. */
-export const version: string = (createRequire(import.meta.url)("../../package.json") as { version: string }).version;
+import { version } from "./version.ts";
 
 /** Reasoning whose time is over is forgotten at the latest after so long. */
 const REASONING_SWEEP_MS = 60_000;
