@@ -73,6 +73,13 @@ describe("auto", () => {
     expect(decision.reasons.join("\n")).toContain("complexity simple, score 0.00");
   });
 
+  test("tells which rule chose, or that the client named the model, by whichever name", () => {
+    expect(decide(sample, ask("hi there")).rule).toMatch(/^routing\.\d$/);
+    expect(decide(sample, ask("hi", { team: "payments" })).rule).toBe("routing.0");
+    expect(decide(sample, ask("hi", { model: "large" })).rule).toBe("named");
+    expect(decide(sample, ask("hi", { model: "qwen" })).rule).toBe("named");
+  });
+
   test("a hard question goes to the large model by the last rule", () => {
     expect(decide(sample, ask(hard))).toMatchObject({ model: large, reason: "routing.3 -> large" });
   });

@@ -9,6 +9,8 @@ import { type Complexity, complexities, type Model, type Policy, type RequestFac
 export interface Decision {
   /** The first of `chain`. */
   readonly model: Model;
+  /** The name or the place of the rule that chose, `routing.2`; `named` = the client named the model. */
+  readonly rule: string;
   /** The chosen model and its fallbacks, each once, those that cannot take the request left out. Never empty. */
   readonly chain: readonly Model[];
   /** For a header: printable ASCII, at most 120 characters, e.g. `routing.2: complexity simple, tokens 14 -> small`. */
@@ -25,6 +27,8 @@ export interface Decision {
 /** The model name that the rules give a meaning to. */
 export const autoModel = "auto";
 
+/** In the place of a rule, where the client named the model. */
+const NAMED = "named";
 const MAX_REASON = 120;
 const MAX_LISTED = 20;
 
@@ -35,6 +39,7 @@ const alwaysFree: LoadOf = () => "free";
 
 interface Choice {
   readonly model: Model;
+  readonly rule: string;
   /** What chose it: `routing.2: complexity simple`, `alias qwen`. */
   readonly by: string;
   readonly reasons: readonly string[];
@@ -71,8 +76,8 @@ export function decide(
   const byRule = takeovers.length > 0 ? byRules(policy, takeovers, features, loadOf) : undefined;
   if (byRule !== undefined) return byRule;
   if (named === undefined) throw notFound(policy, facts, allowed);
-  const by = named.name === facts.model ? "named" : `alias ${facts.model}`;
-  return serve(policy, { model: named, by, reasons: [] }, features, loadOf);
+  const by = named.name === facts.model ? NAMED : `alias ${facts.model}`;
+  return serve(policy, { model: named, rule: NAMED, by, reasons: [] }, features, loadOf);
 }
 
 /** The names that may be asked for, sorted: models, and `auto` where there are rules; those that no backend could answer left out. */
@@ -99,7 +104,7 @@ function byRules(policy: Policy, rules: readonly Rule[], features: Features, loa
     if (model === undefined) throw new GatewayError("internal_error", `${rule.label}: no model ${rule.use}`);
     const match = describeMatch(rule.when, features);
     try {
-      const choice = { model, by: match === "" ? rule.label : `${rule.label}: ${match}`, reasons };
+      const choice = { model, rule: rule.label, by: match === "" ? rule.label : `${rule.label}: ${match}`, reasons };
       return serve(policy, choice, features, loadOf);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
@@ -130,6 +135,7 @@ function serve(policy: Policy, choice: Choice, features: Features, loadOf: LoadO
   const whyNot = moved === undefined ? dropped[0] : `${moved.from} is saturated`;
   return {
     model,
+    rule: choice.rule,
     chain,
     reason: headerText(choice.by, model === choice.model ? model.name : `${model.name} (${whyNot})`),
     reasons,
