@@ -18,8 +18,8 @@ const examples = [
   { heading: "An error code", adds: "team_suspended", changes: ["packages/protocol/src/errors.ts"] },
   {
     heading: "A metric",
-    adds: "signalbox_backend_kv_use",
-    changes: ["apps/gateway/src/signals/metrics.ts", "apps/gateway/src/signals/signals.ts"],
+    adds: "signalbox_backend_slots",
+    changes: ["apps/gateway/src/signals/metric-table.ts", "apps/gateway/src/signals/scrape-gauges.ts"],
   },
   { heading: "A fault", adds: "F74", changes: ["bench/faults/table/wrong-answers.ts"] },
 ];

@@ -19,6 +19,8 @@ const expected: Record<string, readonly (readonly [place: string, word: string])
     ["8:18: defaults.timeouts.first_token: ", "did you mean «30s»?"],
     ["9:17: defaults.retry_budget: ", "did you mean «20%»?"],
   ],
+  "baseline-model.yaml": [["7:29: defaults.baseline_model: ", "did you mean «large»?"]],
+  "baseline-without-cost.yaml": [["7:29: defaults.baseline_model: ", "«small» has no `cost`"]],
   "fallback-circle.yaml": [["7:49: models.small.fallback[0]: ", "large -> medium -> small -> large"]],
   "literal-secret.yaml": [
     ["6:14: backends.gpu-1.api_key: ", "$" + "{NAME}"],

@@ -14,6 +14,21 @@ export function compilePrices(file: ConfigFile): ReadonlyMap<string, ModelPrice>
   );
 }
 
+/** What savings are measured against: the price of the model that the file names, or else the dearest. */
+export function compileBaseline(file: ConfigFile): ModelPrice | undefined {
+  const prices = compilePrices(file);
+  const named = file.defaults.baseline_model;
+  if (named !== undefined) {
+    const model = Object.entries(file.models).find(([name, { aliases }]) => name === named || aliases.includes(named));
+    return prices.get(model?.[0] ?? named);
+  }
+  return [...prices.values()].sort((one, other) => total(other) - total(one))[0];
+}
+
+/** Of a token read and one written, in billionths of the currency. */
+const total = ({ input, output }: ModelPrice): number =>
+  input.nano + output.nano + (input.rest + output.rest) / 1_000_000;
+
 /** Where usage is written, from the folder of the config file on. */
 export function compileUsage({ usage }: ConfigFile, folder: string): UsageConfig {
   return Object.freeze({

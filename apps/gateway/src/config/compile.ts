@@ -7,7 +7,7 @@ import { compileAdminTokens, compileKey } from "./compile-keys.ts";
 import { compilePrivacy } from "./compile-privacy.ts";
 import { compileStore } from "./compile-store.ts";
 import { compileTls } from "./compile-tls.ts";
-import { compileBudgets, compilePrices, compileUsage } from "./compile-usage.ts";
+import { compileBaseline, compileBudgets, compilePrices, compileUsage } from "./compile-usage.ts";
 import type { BackendConfig, Config, Limits, PolicyTest, Team } from "./config.ts";
 import type { LimitsEntry } from "./limit-schema.ts";
 import type { ConfigFile } from "./schema.ts";
@@ -63,6 +63,7 @@ export function compileConfig(
       shedLagMs: server.shed_lag,
       drainDelayMs: server.drain_delay,
       drainMs: server.drain,
+      metricTeams: server.metrics.teams,
       log: server.log,
       capture: server.capture && {
         file: path.resolve(named.folder, server.capture.file),
@@ -78,6 +79,7 @@ export function compileConfig(
     ),
     privacy: compilePrivacy(file, policy),
     prices: compilePrices(file),
+    baselinePrice: compileBaseline(file),
     usage: compileUsage(file, named.folder),
     teams:
       file.teams && new Map(Object.entries(file.teams).map(([name, team]) => [name, compileTeam(name, team, policy)])),

@@ -22,6 +22,8 @@ export interface Config {
   readonly privacy: Privacy;
   /** What tokens cost, by the model's name; a model that is not here is free. */
   readonly prices: ReadonlyMap<string, ModelPrice>;
+  /** Of the model that savings are measured against; undefined = nothing has a price. */
+  readonly baselinePrice: ModelPrice | undefined;
   readonly usage: UsageConfig;
   /** Undefined = open: no key is checked, everybody is the team `default`. */
   readonly teams: ReadonlyMap<string, Team> | undefined;
@@ -67,6 +69,8 @@ interface ServerConfig {
   readonly shedLagMs: number;
   readonly drainDelayMs: number;
   readonly drainMs: number;
+  /** Teams that have a label of their own in metrics. */
+  readonly metricTeams: number;
   readonly log: "json" | "pretty" | "silent";
   /** Undefined = no reply is kept. */
   readonly capture: CaptureConfig | undefined;

@@ -1,6 +1,6 @@
 import { defaultThresholds } from "@signalbox/router";
 import { z } from "zod";
-import { count, duration, percent, section } from "./fields.ts";
+import { count, duration, percent, section, text } from "./fields.ts";
 import { Queue, Saturation } from "./queue-schema.ts";
 
 const Thresholds = section({
@@ -34,6 +34,12 @@ export const Defaults = section({
   queue: Queue.prefault({}).describe("Where requests wait whose backends are saturated."),
   saturated_at: Saturation.prefault({}).describe("When a backend has no room by its engine's own word."),
   attempts: count().prefault(3).describe("Most attempts of one request, all backends and models together."),
+  baseline_model: text()
+    .meta({ value: "model" })
+    .optional()
+    .describe(
+      "The model that costs are compared with, to tell [what routing saves](metrics.md#what-routing-saves); it needs a `cost`. The dearest one unless given.",
+    ),
   retry_budget: percent().prefault("20%").describe("Further attempts as a share of all requests."),
   probe: section({
     interval: duration()

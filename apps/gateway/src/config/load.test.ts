@@ -39,6 +39,7 @@ test("fills in every default and gives numbers for units", async () => {
     shedLagMs: 200,
     drainDelayMs: 5000,
     drainMs: 30_000,
+    metricTeams: 100,
     log: "json",
   });
   expect(config.timeouts).toEqual({

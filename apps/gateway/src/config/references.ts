@@ -20,6 +20,7 @@ export function referenceProblems(file: unknown): Problem[] {
   const names = collectNames(file, problems);
   checkModels(file, names, problems);
   checkRouting(file, names, problems);
+  checkBaseline(file, names, problems);
   checkTeams(file, names, problems);
   checkTests(file, names, problems);
   return problems;
@@ -138,6 +139,17 @@ function checkRouting(file: unknown, names: Names, problems: Problem[]): void {
     else
       problems.push({ path: ["routing", index, "name"], message: `routing[${first}] has the name «${name}» already` });
   });
+}
+
+/** The model that costs are compared with has to cost something. */
+function checkBaseline(file: unknown, names: Names, problems: Problem[]): void {
+  const path = ["defaults", "baseline_model"];
+  const value = memberOf(memberOf(file, "defaults"), "baseline_model");
+  checkModelName(value, path, names, problems);
+  if (typeof value !== "string") return;
+  const model = memberOf(memberOf(file, "models"), names.aliases.get(value) ?? value);
+  if (model !== undefined && memberOf(model, "cost") === undefined)
+    problems.push({ path, message: `the model «${value}» has no \`cost\`: nothing can be compared with it` });
 }
 
 function checkCondition(condition: unknown, path: Path, names: Names, problems: Problem[]): void {

@@ -93,5 +93,17 @@ export const Server = section({
     "What is [taken out of prompts and answers](privacy.md#what-is-taken-out) before they are logged, for teams with `log: full`. All built-in ones unless given; `[]` takes nothing out.",
   ),
   alerts: AlertSection.prefault({}).describe("What the [alert rules](alerts.md) for Prometheus compare with."),
+  metrics: section({
+    teams: z
+      .int()
+      .min(0)
+      .max(10_000)
+      .default(100)
+      .describe(
+        "Teams that have [a label of their own](metrics.md#labels): those with a budget first, then those with limits, then the others, as they stand in the file. The rest is `other` together.",
+      ),
+  })
+    .prefault({})
+    .describe("What `/metrics` shows."),
   capture: Capture.optional().describe("Keeps replies with tool calls that failed, without what they say."),
 });

@@ -130,6 +130,7 @@ class Way {
     );
     story.chosen = decision.model.name;
     story.complexity = decision.complexity;
+    story.rule = decision.rule;
     story.reason = decision.reason;
     story.reasons = decision.reasons;
     story.promptTokens = decision.tokens;
@@ -269,6 +270,7 @@ class Way {
       story.contentEvents = progress.ledger.contentEvents;
       story.malformedEvents = progress.malformed;
       story.lastEventAt = lastEventAt?.();
+      story.committedAt = opened?.reply.firstTokenAt;
     }
     opened?.permit.end(this.#outcome);
     this.#pay();
@@ -283,6 +285,12 @@ class Way {
       return;
     }
     attempts.pay(story.model || story.chosen, tokensOf(story));
+    const { prices, baselinePrice } = this.#serving.config;
+    if (prices.size > 0) {
+      const { cost, inputTokens, outputTokens } = attempts.spent;
+      story.cost = cost;
+      story.baselineCost = costOf(baselinePrice, inputTokens, outputTokens);
+    }
     this.#reservation?.settle(attempts.spent);
     const entry = this.#serving.ledger && usageOf(story, attempts.spent);
     if (entry !== undefined) this.#serving.ledger?.enter(entry);

@@ -58,6 +58,8 @@ export interface Story {
   backend: string;
   stream: boolean;
   complexity: string | undefined;
+  /** What chose the model: a rule's name, or `named`; empty before the decision. */
+  rule: string;
   reason: string;
   reasons: readonly string[];
   records: readonly AttemptRecord[];
@@ -72,6 +74,10 @@ export interface Story {
   /** Of a failed outcome. */
   cause: FailureCause | undefined;
   promptTokens: number;
+  /** Of all its tokens, in billionths of the currency. */
+  cost: number;
+  /** What they would have cost on the model that all is compared with. */
+  baselineCost: number;
   usage: Usage | undefined;
   /** Events with content, when the engine sent no usage. */
   contentEvents: number;
@@ -89,6 +95,8 @@ export interface Story {
   /** Milliseconds spent waiting for backends, behind the queue, before the first content. */
   waitedMs: number;
   firstTokenAt: number | undefined;
+  /** When the attempt began to answer that the answer's end came from. */
+  committedAt: number | undefined;
   lastEventAt: number | undefined;
 }
 
@@ -108,6 +116,7 @@ export function createStory(id: string, endpoint: Endpoint): Story {
     backend: "",
     stream: false,
     complexity: undefined,
+    rule: "",
     reason: "",
     reasons: [],
     records: [],
@@ -119,6 +128,8 @@ export function createStory(id: string, endpoint: Endpoint): Story {
     outcome: "refused",
     cause: undefined,
     promptTokens: 0,
+    cost: 0,
+    baselineCost: 0,
     usage: undefined,
     contentEvents: 0,
     malformedEvents: 0,
@@ -129,6 +140,7 @@ export function createStory(id: string, endpoint: Endpoint): Story {
     queueMs: undefined,
     waitedMs: 0,
     firstTokenAt: undefined,
+    committedAt: undefined,
     lastEventAt: undefined,
   };
 }

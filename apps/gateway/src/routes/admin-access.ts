@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { Serving } from "../runtime/serving.ts";
 import type { RequestLog } from "../signals/request-log.ts";
-import type { RoomLevels } from "../signals/signals.ts";
+import type { RoomLevels } from "../signals/scrape-gauges.ts";
 import type { StoreLevel } from "../store/store-level.ts";
 import type { FailureThrottle } from "../teams/failure-throttle.ts";
 import type { StoredKeys } from "../teams/stored-keys.ts";

@@ -24,8 +24,9 @@ export function createAdminApp(view: AdminView): Hono {
   });
   app.get("/metrics", async (c) => {
     admit(c, view, reading);
-    const { signals, backends } = view.serving();
-    signals.gauges(backends.values(), view.room());
+    const serving = view.serving();
+    const { signals } = serving;
+    signals.gauges(serving, view.room());
     const { metrics } = signals;
     if (view.stored !== undefined) {
       metrics.gauge("signalbox_stored_keys", {}).value = view.stored.size;

@@ -69,8 +69,7 @@ export async function startGateway({
   log = createRequestLog({ form: config.server.log }),
 }: GatewayOptions): Promise<Gateway> {
   const now = (): number => performance.now();
-  const signals = createSignals(log);
-  signals.alertsBy(config.alerts);
+  const signals = createSignals({ log, config, version });
   const { capture: kept } = config.server;
   const capture = kept && createCapture({ ...kept, metrics: signals.metrics, log });
   const { auditFile } = config.server;
@@ -80,7 +79,7 @@ export async function startGateway({
   const sweeping = setInterval(() => reasoning.sweep(), REASONING_SWEEP_MS).unref();
   const room = createRoom(config, signals, log);
   const store = openStore(config, signals.metrics, log);
-  const accounting = await openAccounting({ config, store, metrics: signals.metrics, log });
+  const accounting = await openAccounting({ config, store, metrics: signals.metrics, teams: signals.teams, log });
   const stored = store.connection && followStoredKeys({ connection: store.connection, log, now });
   const admission = new Admission({ now, onTurnedAway: (reason) => signals.turnedAway(reason) });
   const parts = {
@@ -192,9 +191,9 @@ export async function startGateway({
       serving = createServing(next, parts, before);
       prober.follow(serving.backends.values());
       room.follow(next);
+      signals.follow(next);
       accounting.follow(next);
       signals.reload(true);
-      signals.alertsBy(next.alerts);
       giveBack(before.backends.values(), log);
       const kept = new Set(serving.backends.values());
       for (const backend of before.backends.values()) if (!kept.has(backend)) void backend.close().catch(() => {});

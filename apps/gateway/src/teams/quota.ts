@@ -46,7 +46,7 @@ export function createQuotaIndex({ modelLimits }: Pick<Config, "modelLimits">): 
     const shared = modelLimits.get(model);
     const onModel = limits.perModel?.get(model);
     return Object.freeze([
-      ...quotasFor(`team:${name}`, `team ${name}`, limits),
+      ...limitQuotas(team),
       ...budgetQuotas(team),
       ...(limits.perKey === undefined ? [] : quotasFor(`team:${name}/key:${key}`, keyScope(key, name), limits.perKey)),
       ...(onModel === undefined
@@ -83,6 +83,11 @@ export function budgetQuotas({ name, budgets = [] }: Team): readonly BudgetQuota
     const id = `team:${name}|${meter}|${every}`;
     return Object.freeze({ id, scope: `team ${name}`, meter, limit, span: Object.freeze({ kind: "period", every }) });
   });
+}
+
+/** A team's own limits, those of its keys and of single models apart. */
+export function limitQuotas({ name, limits }: Team): readonly Quota[] {
+  return quotasFor(`team:${name}`, `team ${name}`, limits);
 }
 
 const keyScope = (key: string, team: string): string => `key ${key} of team ${team}`;

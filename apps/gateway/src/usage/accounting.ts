@@ -1,7 +1,9 @@
 import type { Config } from "../config/config.ts";
 import type { Metrics } from "../signals/metrics.ts";
 import type { RequestLog } from "../signals/request-log.ts";
+import type { TeamLabels } from "../signals/team-labels.ts";
 import type { OpenStore } from "../store/open-store.ts";
+import { LimitWatch } from "../teams/limit-watch.ts";
 import { BudgetWatch } from "./budget-watch.ts";
 import { createFileLedger } from "./file-ledger.ts";
 import type { Ledger } from "./ledger.ts";
@@ -26,16 +28,22 @@ export interface AccountingOptions {
   readonly config: Config;
   readonly store: Pick<OpenStore, "usedOf" | "isFirst" | "seed" | "connection">;
   readonly metrics: Metrics;
+  readonly teams: TeamLabels;
   readonly log: RequestLog;
 }
 
 /** Opens the ledger, and counts again what budgets have used before a restart. */
 export async function openAccounting(options: AccountingOptions): Promise<Accounting> {
-  const { config, store, metrics, log } = options;
+  const { config, store, metrics, teams, log } = options;
   const { folder } = config.usage;
   const ledger = openLedger(options);
-  const budgets = new BudgetWatch({ book: store, wallNow: Date.now, metrics, log });
-  const follow = ({ teams }: Config): void => budgets.follow(teams?.values() ?? []);
+  const budgets = new BudgetWatch({ book: store, wallNow: Date.now, metrics, teams, log });
+  const limits = new LimitWatch({ book: store, metrics, teams });
+  const follow = (followed: Config): void => {
+    budgets.follow(followed.teams?.values() ?? []);
+    limits.follow(followed.teams?.values() ?? []);
+    void limits.look();
+  };
   follow(config);
   if (folder !== undefined && store.seed !== undefined) await restore(folder, store.seed, options);
   else if (store.seed !== undefined && hasBudgets(config))
@@ -44,12 +52,16 @@ export async function openAccounting(options: AccountingOptions): Promise<Accoun
   const dropped = metrics.counter("signalbox_usage_entries_dropped_total", {});
   const looking = setInterval(() => {
     void budgets.look();
+    void limits.look();
     dropped.value = ledger?.dropped ?? 0;
   }, LOOK_MS).unref();
   return {
     ledger,
     budgets,
-    follow,
+    follow(next) {
+      follow(next);
+      void budgets.look();
+    },
     async close() {
       clearInterval(looking);
       await ledger?.close();

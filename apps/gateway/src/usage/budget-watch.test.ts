@@ -15,7 +15,13 @@ function watched(budgets: readonly Budget[], first = async (): Promise<boolean> 
     return quotas.map(({ id }) => used[id] ?? 0);
   };
   const log = { warn: (event: string, facts = {}) => void lines.push({ event, ...facts }) };
-  const watch = new BudgetWatch({ book: { usedOf, isFirst: first }, wallNow: () => clock.now, metrics, log });
+  const watch = new BudgetWatch({
+    book: { usedOf, isFirst: first },
+    wallNow: () => clock.now,
+    metrics,
+    teams: { of: (team) => team },
+    log,
+  });
   watch.follow([{ ...openTeam, name: "search", budgets }]);
   return { watch, used, lines, clock, metrics, book };
 }

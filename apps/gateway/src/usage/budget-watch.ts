@@ -2,6 +2,7 @@ import type { BudgetMeter, Team } from "../config/config.ts";
 import type { Period } from "../config/units.ts";
 import type { Metrics } from "../signals/metrics.ts";
 import type { RequestLog } from "../signals/request-log.ts";
+import type { TeamLabels } from "../signals/team-labels.ts";
 import { periodAt } from "../teams/period.ts";
 import { type BudgetQuota, budgetQuotas, type Quota } from "../teams/quota.ts";
 
@@ -18,6 +19,7 @@ export interface BudgetWatchOptions {
   /** Milliseconds since 1970. */
   readonly wallNow: () => number;
   readonly metrics: Pick<Metrics, "counter" | "gauge" | "reset">;
+  readonly teams: Pick<TeamLabels, "of">;
   readonly log: Pick<RequestLog, "warn">;
 }
 
@@ -35,7 +37,8 @@ export interface BudgetLevel {
   readonly resetsAt: number;
 }
 
-const thresholds = [50, 80, 100] as const;
+/** Of a budget: its owner hears when so much of it is used. */
+export const budgetPercents = [50, 80, 100] as const;
 
 /** Tells of budgets that are used up to 50, 80 and 100 %: once for each threshold and period. */
 export class BudgetWatch {
@@ -95,10 +98,12 @@ export class BudgetWatch {
   }
 
   #show(): void {
-    const { metrics } = this.#options;
+    const { metrics, teams } = this.#options;
     metrics.reset("signalbox_budget_used_ratio");
     for (const { team, meter, period, used, limit } of this.levels) {
-      metrics.gauge("signalbox_budget_used_ratio", { team, meter, period }).value = used / limit;
+      const gauge = metrics.gauge("signalbox_budget_used_ratio", { team: teams.of(team), meter, period });
+      // Of teams that share a label, the one that has least left.
+      gauge.value = Math.max(gauge.value, used / limit);
     }
   }
 
@@ -110,17 +115,18 @@ export class BudgetWatch {
       const passed = passedBy(level);
       told.set(id, Math.max(before, passed));
       if (quietly) continue;
-      for (const percent of thresholds)
+      for (const percent of budgetPercents)
         if (percent > before && percent <= passed) await this.#alert(id, percent, level);
     }
     this.#told = told;
   }
 
   async #alert(id: string, percent: number, level: BudgetLevel): Promise<void> {
-    const { book, metrics, log, wallNow } = this.#options;
+    const { book, metrics, teams, log, wallNow } = this.#options;
     const { team, meter, period, resetsAt } = level;
     if (!(await book.isFirst(`${id}|${percent}`, Math.max(1, resetsAt - wallNow())))) return;
-    metrics.counter("signalbox_budget_alerts_total", { team, meter, period, percent: String(percent) }).value++;
+    const labels = { team: teams.of(team), meter, period, percent: String(percent) };
+    metrics.counter("signalbox_budget_alerts_total", labels).value++;
     log.warn(percent === 100 ? "a budget is used up" : "a budget is being used up", {
       team,
       meter,
@@ -135,7 +141,7 @@ export class BudgetWatch {
 
 /** The highest threshold that a budget has passed. The last bit of one is never used, where estimates no longer fit into it. */
 function passedBy({ used, limit, refuses }: BudgetLevel): number {
-  const passed = thresholds.findLast((percent) => used * 100 >= limit * percent) ?? 0;
+  const passed = budgetPercents.findLast((percent) => used * 100 >= limit * percent) ?? 0;
   return refuses && passed >= 80 ? 100 : passed;
 }
 

@@ -118,13 +118,16 @@ export class Recovery {
     this.#note({ how: this.#plan.how, outcome: ended });
   }
 
-  #endAttempt({ permit, candidate, records }: Opened<OpenReply>, outcome: Outcome): void {
+  #endAttempt({ permit, candidate, records, reply }: Opened<OpenReply>, outcome: Outcome): void {
     const { story } = this.#options;
     permit.end(outcome);
     this.#broken.add(candidate.backend.name);
     const own = records.findLast((one) => one.outcome === "ok" && one.backend === candidate.backend.name);
     const cause = outcome.kind === "failed" ? outcome.cause : undefined;
-    story.records = story.records.map((one) => (one === own ? { ...one, outcome: outcome.kind, cause } : one));
+    const answeredMs = performance.now() - reply.firstTokenAt;
+    story.records = story.records.map((one) =>
+      one === own ? { ...one, outcome: outcome.kind, cause, ms: one.ms + answeredMs } : one,
+    );
   }
 
   #held(): Events {
