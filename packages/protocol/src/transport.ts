@@ -14,6 +14,10 @@ export interface TransportRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Sent as `x-request-id`, in place of one in `headers`. */
   readonly requestId?: string | undefined;
+  /** Sent as the header of that name: the part of a trace that asks. */
+  readonly traceparent?: string | undefined;
+  /** Sent as the header of that name, unless it is empty. */
+  readonly tracestate?: string | undefined;
   readonly body: Uint8Array | undefined;
 }
 

@@ -2,6 +2,7 @@ import { type BackendKind, kinds } from "@signalbox/backends";
 import { isVariable } from "./expand.ts";
 import { entriesOf, memberOf } from "./loose.ts";
 import type { Path, Problem } from "./problems.ts";
+import { tlsProblems } from "./tls-problems.ts";
 
 const kindsByName: Readonly<Record<string, BackendKind>> = kinds;
 
@@ -14,7 +15,7 @@ export function backendProblems(value: unknown, raw: unknown): Problem[] {
     checkUrl(backend, path, problems);
     checkKey(backend, written, path, problems);
     checkHeaders(backend, written, path, problems);
-    checkTls(backend, path, problems);
+    problems.push(...tlsProblems(backend, path, memberOf(backend, "url"), "http"));
     checkToolParser(backend, path, problems);
   }
   return problems;
@@ -125,22 +126,6 @@ function checkHeaders(backend: unknown, written: unknown, path: Path, problems: 
         path: where,
         message: `a secret stands in the file: write \`${name}: \${NAME}\` and set NAME in the environment`,
       });
-    }
-  }
-}
-
-function checkTls(backend: unknown, path: Path, problems: Problem[]): void {
-  const tls = memberOf(backend, "tls");
-  if (tls === undefined) return;
-  const url = memberOf(backend, "url");
-  if (typeof url === "string" && /^http:/i.test(url))
-    problems.push({ path: [...path, "tls"], message: "is only read with an https:// address", atKey: true });
-  for (const [own, other] of [
-    ["cert_file", "key_file"],
-    ["key_file", "cert_file"],
-  ] as const) {
-    if (memberOf(tls, own) !== undefined && memberOf(tls, other) === undefined) {
-      problems.push({ path: [...path, "tls", own], message: `goes with \`${other}\`, which is missing` });
     }
   }
 }

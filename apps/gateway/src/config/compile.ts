@@ -7,6 +7,7 @@ import { compileAdminTokens, compileKey } from "./compile-keys.ts";
 import { compilePrivacy } from "./compile-privacy.ts";
 import { compileStore } from "./compile-store.ts";
 import { compileTls } from "./compile-tls.ts";
+import { compileTraces } from "./compile-traces.ts";
 import { compileBaseline, compileBudgets, compilePrices, compileUsage } from "./compile-usage.ts";
 import type { BackendConfig, Config, Limits, PolicyTest, Team } from "./config.ts";
 import type { LimitsEntry } from "./limit-schema.ts";
@@ -70,6 +71,7 @@ export function compileConfig(
         maxBytes: server.capture.max_size,
         outcomes: server.capture.outcomes,
       },
+      traces: compileTraces(server.traces, named),
     }),
     store: compileStore(file.store, named),
     backends: new Map(Object.keys(file.backends).map((name) => [name, compileBackend(name, file, named)])),

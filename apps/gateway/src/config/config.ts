@@ -74,6 +74,31 @@ interface ServerConfig {
   readonly log: "json" | "pretty" | "silent";
   /** Undefined = no reply is kept. */
   readonly capture: CaptureConfig | undefined;
+  /** Undefined = nothing is traced. */
+  readonly traces: TracesConfig | undefined;
+}
+
+/** Which requests are traced, and where their spans go. Secrets are functions, so that a printed config holds none. */
+export interface TracesConfig {
+  /** The whole address that batches are sent to. */
+  readonly endpoint: string;
+  /** Of all requests, 0 to 1. */
+  readonly sample: number;
+  /** Infinity = being slow is no reason. */
+  readonly slowMs: number;
+  /** A client's own decision counts in place of `sample`. */
+  readonly followsClients: boolean;
+  /** Prompt and answer, of teams with `log: full`. */
+  readonly content: boolean;
+  /** For the collector; lower-case names. */
+  readonly headers: () => Readonly<Record<string, string>>;
+  readonly tls: () => TlsOptions | undefined;
+  readonly serviceName: string;
+  /** Of the resource. */
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  /** Spans that may wait. */
+  readonly queue: number;
 }
 
 /** What a token is for, each with all that those before it may. */

@@ -6,6 +6,7 @@ import { openTeam } from "../teams/keys.ts";
 import { backendProblems } from "./backend-problems.ts";
 import { compileConfig, type FileTexts } from "./compile.ts";
 import { alertProblems } from "./compile-alerts.ts";
+import { headersFileProblem } from "./compile-traces.ts";
 import type { Config } from "./config.ts";
 import { dataProblems } from "./data-problems.ts";
 import { guardProblems } from "./guard-problems.ts";
@@ -188,6 +189,10 @@ function wantedFiles(value: unknown): WantedFile[] {
     wanted.push({ path: ["store", key], file: memberOf(store, key), problemOf: keyProblem });
   }
   wantTls(["store"], store);
+  const traces = memberOf(server, "traces");
+  const headers = memberOf(traces, "headers_file");
+  wanted.push({ path: ["server", "traces", "headers_file"], file: headers, problemOf: headersFileProblem });
+  wantTls(["server", "traces"], traces);
   for (const [name, backend] of entriesOf(memberOf(value, "backends"))) {
     const file = memberOf(backend, "api_key_file");
     wanted.push({ path: ["backends", name, "api_key_file"], file, problemOf: keyProblem });

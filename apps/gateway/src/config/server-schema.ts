@@ -5,6 +5,7 @@ import { AlertSection } from "./alert-schema.ts";
 import type { CaptureOutcome } from "./config.ts";
 import { address, count, duration, durationOrZero, oneOf, section, size, text } from "./fields.ts";
 import { Redact } from "./redact-schema.ts";
+import { TracesSection } from "./traces-schema.ts";
 
 /** What a reply may be captured for. */
 const captureOutcomes = ["failed", "repaired", "leaked", "coerced"] as const satisfies readonly CaptureOutcome[];
@@ -106,4 +107,5 @@ export const Server = section({
     .prefault({})
     .describe("What `/metrics` shows."),
   capture: Capture.optional().describe("Keeps replies with tool calls that failed, without what they say."),
+  traces: TracesSection.optional().describe("Sends traces of requests to an OpenTelemetry collector."),
 });

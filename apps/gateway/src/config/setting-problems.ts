@@ -5,6 +5,7 @@ import { adminProblems, keyProblems } from "./key-problems.ts";
 import { isForEmbeddingsAlone, limitProblems } from "./limit-problems.ts";
 import { entriesOf, itemsOf, memberOf } from "./loose.ts";
 import type { Problem } from "./problems.ts";
+import { tlsProblems } from "./tls-problems.ts";
 import { isLoopback, parseAddress } from "./units.ts";
 import { usageProblems } from "./usage-problems.ts";
 
@@ -16,6 +17,7 @@ export function settingProblems(value: unknown, raw: unknown): Problem[] {
     ...listenProblems(value),
     ...keyProblems(value),
     ...adminProblems(value),
+    ...tracesProblems(value),
     ...thresholdProblems(value),
     ...dialectProblems(value),
     ...reasoningProblems(value),
@@ -56,6 +58,11 @@ function listenProblems(value: unknown): Problem[] {
     }
   }
   return problems;
+}
+
+function tracesProblems(value: unknown): Problem[] {
+  const traces = memberOf(memberOf(value, "server"), "traces");
+  return tlsProblems(traces, ["server", "traces"], memberOf(traces, "endpoint"), "http");
 }
 
 function thresholdProblems(value: unknown): Problem[] {

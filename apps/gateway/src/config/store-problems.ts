@@ -2,6 +2,7 @@ import { memberOf } from "./loose.ts";
 import type { Problem } from "./problems.ts";
 import { parseRedisUrl, redisUrlProblem } from "./redis-url.ts";
 import { didYouMean } from "./suggest.ts";
+import { tlsProblems } from "./tls-problems.ts";
 
 /** What is wrong with `store` beyond the form of its values. `raw`: before variables were put in. */
 export function storeProblems(value: unknown, raw: unknown): Problem[] {
@@ -9,7 +10,11 @@ export function storeProblems(value: unknown, raw: unknown): Problem[] {
   const written = memberOf(raw, "store");
   if (typeof store === "string") return textProblems(store, written);
   if (typeof store !== "object" || store === null) return [];
-  return [...placeProblems(store), ...urlProblems(store, written), ...tlsProblems(store)];
+  return [
+    ...placeProblems(store),
+    ...urlProblems(store, written),
+    ...tlsProblems(store, ["store"], memberOf(store, "url"), "redis"),
+  ];
 }
 
 function textProblems(store: string, written: unknown): Problem[] {
@@ -59,22 +64,5 @@ function urlProblems(store: object, written: unknown): Problem[] {
       message: "stands beside a password in `url`: give one of them",
       atKey: true,
     });
-  return problems;
-}
-
-function tlsProblems(store: object): Problem[] {
-  const tls = memberOf(store, "tls");
-  if (tls === undefined) return [];
-  const url = memberOf(store, "url");
-  const problems: Problem[] = [];
-  if (typeof url === "string" && /^redis:/i.test(url))
-    problems.push({ path: ["store", "tls"], message: "is only read with a rediss:// address", atKey: true });
-  for (const [own, other] of [
-    ["cert_file", "key_file"],
-    ["key_file", "cert_file"],
-  ] as const) {
-    if (memberOf(tls, own) !== undefined && memberOf(tls, other) === undefined)
-      problems.push({ path: ["store", "tls", own], message: `goes with \`${other}\`, which is missing` });
-  }
   return problems;
 }

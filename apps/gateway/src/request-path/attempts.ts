@@ -165,6 +165,8 @@ export class Attempts implements AttemptEffects<OpenReply> {
       throw new AttemptFailure({ how: "fault", fault: "connect" }, `${backend.name}: its address is not known yet`);
     }
     const upstreamModel = backend.nameOf(candidate.deployment.model);
+    const { incoming } = this.#story;
+    const trace = this.#story.trace?.begin(backend, model.name, upstreamModel);
     const { firstTokenMs, idleMs, coldStartMs } = config.timeouts;
     const calls = request.endpoint === "chat_completions" ? this.#watchCalls(candidate, model) : undefined;
     const recovers = mayRecover(model, request);
@@ -176,6 +178,10 @@ export class Attempts implements AttemptEffects<OpenReply> {
       path,
       headers: backend.headers,
       requestId: this.#story.id,
+      // Whose traces they are is nobody's business outside the house.
+      traceparent: config.hosted ? undefined : (trace?.header ?? incoming?.header),
+      tracestate: incoming?.state,
+      trace,
       body: upstreamBody(request, { kind, model, deployment: candidate.deployment, upstreamModel, counts, begun }),
       cancellation,
       options: {

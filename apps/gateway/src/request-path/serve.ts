@@ -32,12 +32,14 @@ export async function serveInference(serving: Serving, exchange: HttpExchange, e
   const story = createStory(requestIdOf(exchange), endpoint);
   const way = new Way(serving, exchange, story);
   serving.signals.begin();
+  serving.tracing.begin(story, exchange);
   try {
     await way.go();
   } catch (error) {
     way.fail(error);
   } finally {
     way.settle();
+    serving.tracing.settle(story);
     serving.signals.settle(story);
   }
 }
@@ -70,6 +72,8 @@ class Way {
     story.team = caller.team.name;
     story.key = caller.key;
     story.log = config.privacy.logOf(story.team);
+    // Of who wants nothing written down no span is.
+    if (story.log === "none") story.trace = undefined;
     this.#exchange.onClientGone(() => this.#cancellation.cancel(clientLeft));
     const bytes = await this.#exchange.readBody(config.server.maxBodyBytes, this.#serving.intake);
     this.#deadline = createAlarm(() => this.#expire(config.timeouts.totalMs));
@@ -80,6 +84,7 @@ class Way {
     });
     story.asked = request.model;
     story.stream = request.stream;
+    if (story.trace !== undefined) story.trace.body = request.body;
     if (story.log === "full") story.transcript = new Transcript(request, config.privacy.redaction);
     const decision = this.#decide(request, caller.team.models);
     const replyTokens = replyTokensOf(request, decision);
@@ -134,12 +139,14 @@ class Way {
     story.reason = decision.reason;
     story.reasons = decision.reasons;
     story.promptTokens = decision.tokens;
+    if (story.trace !== undefined) story.trace.decidedAt = performance.now();
     return decision;
   }
 
   /** Takes what the request needs of its limits, or says when it may come again. */
   #admit(admission: Admission): void {
     this.#limits = admission.state;
+    if (this.#story.trace !== undefined) this.#story.trace.limits = admission.state;
     if (!admission.ok) {
       const { code, message, retryAfterMs, spent } = admission;
       if (spent !== undefined) this.#serving.budgets.refused(spent);
@@ -164,7 +171,11 @@ class Way {
       await ticket.turn;
     } finally {
       this.#cancellation.unlisten();
-      if (ticket.waited) this.#story.queueMs = (this.#story.queueMs ?? 0) + performance.now() - began;
+      if (ticket.waited) {
+        const left = performance.now();
+        this.#story.queueMs = (this.#story.queueMs ?? 0) + left - began;
+        this.#story.trace?.wait(began, left);
+      }
     }
   }
 

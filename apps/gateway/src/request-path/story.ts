@@ -3,6 +3,8 @@ import type { Endpoint, ErrorCode, FailureCause, Outcome, Usage } from "@signalb
 import type { AttemptRecord, Priority } from "@signalbox/router";
 import type { TeamLog } from "../config/compile-privacy.ts";
 import type { Transcript } from "../privacy/transcript.ts";
+import type { RequestTrace } from "../tracing/request-trace.ts";
+import type { TraceContext } from "../tracing/trace-context.ts";
 import type { RecoveryNote } from "./recovery/recovery-plan.ts";
 
 /** Tool calls with the same fate. */
@@ -42,6 +44,14 @@ export interface Story {
   readonly endpoint: Endpoint;
   /** By `performance.now()`. */
   readonly started: number;
+  /** The client's own trace; undefined = it sent none. */
+  incoming: TraceContext | undefined;
+  /** What is noted for spans; undefined = nothing is traced. */
+  trace: RequestTrace | undefined;
+  /** The trace that the request belongs to, 32 hex digits; empty = none. */
+  traceId: string;
+  /** Its spans are exported: known for sure only when `signals` hear of the request's end. */
+  traceSampled: boolean;
   team: string;
   /** The id of the key that was shown; empty where none was asked for. */
   key: string;
@@ -106,6 +116,10 @@ export function createStory(id: string, endpoint: Endpoint): Story {
     id,
     endpoint,
     started: performance.now(),
+    incoming: undefined,
+    trace: undefined,
+    traceId: "",
+    traceSampled: false,
     team: "",
     key: "",
     log: "metadata",

@@ -5,19 +5,13 @@ import { deliverError } from "../request-path/deliver.ts";
 import { serveInference } from "../request-path/serve.ts";
 import type { Shortage } from "../runtime/gate.ts";
 import type { Serving } from "../runtime/serving.ts";
+import { inferencePaths } from "./inference-paths.ts";
 import type { Route } from "./route.ts";
-
-/** Where each endpoint is on the public listener, as OpenAI has it. */
-const paths: Record<Endpoint, string> = {
-  chat_completions: "/v1/chat/completions",
-  completions: "/v1/completions",
-  embeddings: "/v1/embeddings",
-};
 
 /** `POST /v1/chat/completions`, `/v1/completions`, `/v1/embeddings`. */
 export const inferenceRoutes: readonly Route[] = endpoints.map((endpoint) => ({
   method: "POST",
-  path: paths[endpoint],
+  path: inferencePaths[endpoint],
   handle: (serving, exchange) => {
     const why = serving.gate.refuses(serving.signals.inFlight);
     return why === undefined ? serveInference(serving, exchange, endpoint) : shed(serving, exchange, endpoint, why);

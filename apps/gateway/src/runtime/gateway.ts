@@ -14,6 +14,7 @@ import { createSignals } from "../signals/signals.ts";
 import { openStore } from "../store/open-store.ts";
 import { createFailureThrottle } from "../teams/failure-throttle.ts";
 import { followStoredKeys } from "../teams/stored-keys.ts";
+import { Tracing } from "../tracing/tracing.ts";
 import { openAccounting } from "../usage/accounting.ts";
 import type { BackendRuntime } from "./backend-runtime.ts";
 import { createProber } from "./prober.ts";
@@ -70,6 +71,8 @@ export async function startGateway({
 }: GatewayOptions): Promise<Gateway> {
   const now = (): number => performance.now();
   const signals = createSignals({ log, config, version });
+  const tracing = new Tracing({ version, metrics: signals.metrics, log });
+  await tracing.follow(config.server.traces);
   const { capture: kept } = config.server;
   const capture = kept && createCapture({ ...kept, metrics: signals.metrics, log });
   const { auditFile } = config.server;
@@ -88,6 +91,7 @@ export async function startGateway({
     ledger: accounting.ledger,
     budgets: accounting.budgets,
     signals,
+    tracing,
     throttle: createFailureThrottle({ now }),
     stored,
     capture,
@@ -169,7 +173,7 @@ export async function startGateway({
     prober.stop();
     await adminListener.close();
     for (const backend of serving.backends.values()) void backend.close().catch(() => {});
-    await capture?.flush();
+    await Promise.all([capture?.flush(), tracing.close()]);
     await accounting.close();
     await closeStore();
     await audit.record(own("stop")).catch(() => {});
@@ -187,6 +191,7 @@ export async function startGateway({
     async apply(next) {
       const hashes = { before: shortHash(serving.config), after: shortHash(next) };
       await audit.record({ ...own("config.reload"), actor: "file", ...hashes });
+      await tracing.follow(next.server.traces);
       const before = serving;
       serving = createServing(next, parts, before);
       prober.follow(serving.backends.values());

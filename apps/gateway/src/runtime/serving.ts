@@ -26,6 +26,7 @@ import { type Caller, createKeyIndex, type KeyIndex } from "../teams/keys.ts";
 import type { LimitStore } from "../teams/limits.ts";
 import { createQuotaIndex, type QuotaIndex } from "../teams/quota.ts";
 import type { StoredKeys } from "../teams/stored-keys.ts";
+import type { Tracing } from "../tracing/tracing.ts";
 import type { BudgetWatch } from "../usage/budget-watch.ts";
 import type { Ledger } from "../usage/ledger.ts";
 import { type BackendRuntime, createBackendRuntime } from "./backend-runtime.ts";
@@ -44,6 +45,7 @@ export interface Serving {
   readonly entrance: Entrance;
   readonly retryBudget: RetryBudget;
   readonly signals: Signals;
+  readonly tracing: Tracing;
   /** Undefined = no reply is kept. */
   readonly capture: Capture | undefined;
   readonly reasoning: ReasoningMemory;
@@ -68,6 +70,7 @@ export interface ServingParts {
   readonly ledger: Ledger | undefined;
   readonly budgets: BudgetWatch;
   readonly signals: Signals;
+  readonly tracing: Tracing;
   readonly throttle: FailureThrottle;
   /** Keys beside those of the policy file. */
   readonly stored: StoredKeys | undefined;
@@ -103,6 +106,7 @@ export function createServing(config: Config, parts: ServingParts, previous?: Se
     budgets: parts.budgets,
     entrance: new Entrance({ admission: parts.admission, queue: config.queue, states, now: parts.now }),
     signals: parts.signals,
+    tracing: parts.tracing,
     capture: parts.capture,
     reasoning: parts.reasoning,
     gate: parts.gate,

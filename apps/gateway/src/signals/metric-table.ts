@@ -303,6 +303,16 @@ export const metricTable = {
     help: "What alerts compare with: seconds, shares or counts of server.alerts; by model where that is judged, and for the pool with model empty",
     labels: ["name", "severity", "model"],
   },
+  signalbox_trace_spans_exported_total: {
+    type: "counter",
+    help: "Spans of traces that the collector took",
+    labels: [],
+  },
+  signalbox_trace_spans_dropped_total: {
+    type: "counter",
+    help: "Spans of traces that are lost: queue_full (too many wait), not_taken (the collector is away, slow or refuses) or shutdown",
+    labels: ["reason"],
+  },
   signalbox_config_reloads_total: { type: "counter", help: "Attempts to load a changed config", labels: ["result"] },
   signalbox_config_reload_success: {
     type: "gauge",

@@ -130,6 +130,8 @@ function requestFacts(story: Story) {
     level: 30,
     time: isoTime(Date.now()),
     request_id: story.id,
+    trace_id: story.traceId || undefined,
+    span_id: story.trace?.spanId,
     team: story.team,
     key: story.key || undefined,
     endpoint: story.endpoint,

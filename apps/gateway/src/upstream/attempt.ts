@@ -12,6 +12,7 @@ import {
 import { type AttemptEnd, AttemptFailure } from "@signalbox/router";
 import type { AttemptCalls } from "../request-path/call-watch.ts";
 import type { Cancellation } from "../request-path/cancellation.ts";
+import type { AttemptTrace } from "../tracing/request-trace.ts";
 import type { GpuClock } from "../usage/gpu-clock.ts";
 import {
   createProgress,
@@ -56,6 +57,11 @@ export interface AttemptRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly requestId: string;
+  /** As in TransportRequest. */
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
+  /** Where it is noted what came when, for its span; undefined = nobody asks. */
+  readonly trace?: AttemptTrace | undefined;
   readonly body: Buffer;
   readonly options: ReplyOptions;
   readonly limits: AttemptLimits;
@@ -126,6 +132,7 @@ class Attempt implements ReadWatch {
   constructor(request: AttemptRequest) {
     this.#request = request;
     this.#progress = createProgress(request.options.endpoint);
+    if (request.trace !== undefined) request.trace.progress = this.#progress;
     this.#watchdog = new Watchdog<Phase>(
       (phase, ms) => {
         if (phase !== "finalise") this.#timedOut = { which: phase, ms };
@@ -138,6 +145,8 @@ class Attempt implements ReadWatch {
       path: request.path,
       headers: request.headers,
       requestId: request.requestId,
+      traceparent: request.traceparent,
+      tracestate: request.tracestate,
       body: request.body,
     });
     this.#gpuReading = request.gpu?.begin(this.#started);
@@ -162,11 +171,12 @@ class Attempt implements ReadWatch {
     this.#watchdog.stop();
     this.#request.cancellation.unlisten();
     this.#exchange.abort();
-    this.#payGpu();
+    this.#end();
   }
 
   /** The backend works on this no more: what that took, however it ended. */
-  #payGpu(): void {
+  #end(): void {
+    this.#request.trace?.end();
     if (this.#gpuReading === undefined) return;
     const { gpu, spent } = this.#request;
     spent!.gpuMs += gpu!.end(this.#gpuReading, performance.now());
@@ -174,8 +184,9 @@ class Attempt implements ReadWatch {
   }
 
   async commit(): Promise<OpenReply> {
-    const { options, onHeaders } = this.#request;
+    const { options, onHeaders, trace } = this.#request;
     const response = await this.#exchange.response;
+    if (trace !== undefined) trace.status = response.status;
     onHeaders?.(response.headers, options.kind);
     if (response.status >= 400) throw await this.#readRefusal(response);
     const form = replyForm(response, options);
@@ -200,6 +211,7 @@ class Attempt implements ReadWatch {
       events = this.#deliver(first, iterator, response);
     }
     const firstTokenAt = this.#firstTokenAt;
+    if (trace !== undefined) trace.committedAt = performance.now();
     const { calls } = this.#request;
     const { normaliser } = options;
     const lastEventAt = (): number => this.#lastEventAt;
@@ -211,6 +223,8 @@ class Attempt implements ReadWatch {
     if (this.#firstTokenAt !== 0) return;
     this.#firstTokenAt = performance.now();
     this.#lastEventAt = this.#firstTokenAt;
+    const { trace } = this.#request;
+    if (trace !== undefined) trace.firstTokenAt = this.#firstTokenAt;
     this.#request.onAlive?.(this.#firstTokenAt);
     this.#watchdog.arm("stall", this.#request.limits.idleMs);
   }
@@ -265,7 +279,7 @@ class Attempt implements ReadWatch {
     } catch (error) {
       throw this.failureOf(error);
     } finally {
-      this.#payGpu();
+      this.#end();
       if (clean && !this.#ended) this.#drain(response);
       else this.stop();
     }

@@ -37,7 +37,7 @@ export interface ReplyProgress {
   readonly ledger: Ledger;
   /** Events that were skipped because they could not be read. */
   malformed: number;
-  /** The last event of a stream that had choices. */
+  /** The last event of a stream that had choices; of a reply that came whole, all of it. */
   last: ReplyEvent | undefined;
 }
 
@@ -286,6 +286,7 @@ async function wholeReply(
     const what = kind === "malformed" ? "a body that is not a reply" : "a reply without a finish_reason";
     throw new AttemptFailure({ how: "malformed" }, `${options.backend}: ${what}`);
   }
+  progress.last = event;
   if (options.stream) return [...chunksOf(event, options), DONE];
   return [options.normaliser?.whole(event) ?? event];
 }

@@ -25,6 +25,7 @@ const JOINED_BODY_BYTES = 64 * 1024;
 
 /** Latin-1 is how a head is sent: a character beyond it could become a line break on the way. */
 const HEADER_LINE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*$/;
+const TRACEPARENT = /^[0-9a-f-]{55}$/;
 const PATH = /^\/[\x21-\x7e]*$/;
 
 /**
@@ -103,7 +104,7 @@ class Pool {
   }
 
   /** A request's head, `content-length` and blank line included; undefined = something in it would not stay where it is. */
-  #head({ method, path, headers, requestId, body }: TransportRequest): string | undefined {
+  #head({ method, path, headers, requestId, traceparent, tracestate, body }: TransportRequest): string | undefined {
     const known = this.#knownHead;
     let fixed = known?.text;
     if (known === undefined || known.headers !== headers || known.path !== path || known.method !== method) {
@@ -115,6 +116,12 @@ class Pool {
       const line = `x-request-id: ${requestId}`;
       if (!HEADER_LINE.test(line)) return undefined;
       fixed += `${line}\r\n`;
+    }
+    if (traceparent !== undefined) {
+      const lines = `traceparent: ${traceparent}\r\n`;
+      const state = tracestate === undefined || tracestate === "" ? "" : `tracestate: ${tracestate}`;
+      if (!TRACEPARENT.test(traceparent) || (state !== "" && !HEADER_LINE.test(state))) return undefined;
+      fixed += state === "" ? lines : `${lines}${state}\r\n`;
     }
     if (body === undefined && method === "GET") return `${fixed}\r\n`;
     return `${fixed}content-length: ${body?.length ?? 0}\r\n\r\n`;

@@ -285,6 +285,7 @@ export class Recovery {
 
   #note(note: RecoveryNote): void {
     const { story } = this.#options;
+    story.trace?.recover();
     story.recoveries = [...(story.recoveries ?? []), { backend: this.#opened.candidate.backend.name, ...note }];
   }
 }
