@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { filesUnder, root } from "./repository.ts";
 
@@ -19,33 +19,3 @@ test("the lockfile names no host that packages come from: whoever installs says 
   expect(lockfile).toContain("integrity: sha512-");
   expect(lockfile.match(/\bhttps?:\/\/\S+/g) ?? []).toEqual([]);
 });
-
-const pages = files.filter((path) => path.endsWith(".md"));
-
-test.each(pages)("the links of %s lead to files and headings that are there", (page) => {
-  const text = withoutCode(page);
-  const broken: string[] = [];
-  for (const [, target = ""] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
-    if (/^https?:/.test(target)) continue;
-    const [path = "", heading] = target.split("#");
-    const file = path === "" ? page : join(dirname(page), path);
-    const isThere = existsSync(join(root, file));
-    if (!isThere || (heading !== undefined && !headingsOf(file).includes(heading))) broken.push(target);
-  }
-  expect(broken).toEqual([]);
-});
-
-function withoutCode(page: string): string {
-  return readFileSync(join(root, page), "utf8").replace(/^```[\s\S]*?^```/gm, "");
-}
-
-/** The anchors of a page, as they are made from its headings. */
-function headingsOf(page: string): string[] {
-  return [...withoutCode(page).matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
-    title
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
-      .trim()
-      .replaceAll(" ", "-"),
-  );
-}
