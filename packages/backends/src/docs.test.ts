@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { reasoningPlaces } from "@signalbox/protocol";
+import { reasoningPlaces, upstreamMeanings } from "@signalbox/protocol";
 import { describe, expect, test } from "vitest";
 import type { BackendKind } from "./kind.ts";
 import { kindCases } from "./kind-cases.ts";
@@ -26,6 +26,11 @@ test("the table names every kind, its title, port, concurrency and sampling, and
     return `| ${cells.join(" | ")} |`;
   });
   expect(rows).toEqual(expected);
+});
+
+test("the table of errors has every meaning, in its order", () => {
+  const rows = (sections.get("What an error means") ?? "").matchAll(/^\| `(\w+)` \|/gm);
+  expect([...rows].map(([, meaning]) => meaning)).toEqual(upstreamMeanings);
 });
 
 test("docs/reasoning.md says where every kind reads earlier reasoning, and which places there are", () => {

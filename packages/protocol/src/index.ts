@@ -17,7 +17,7 @@ export {
   spliceMembers,
 } from "./json-members.ts";
 export { createLedger, type EventKind, type Ledger } from "./ledger.ts";
-export type { FailureCause, Outcome, OutcomeKind, UpstreamError } from "./outcome.ts";
+export { type FailureCause, type Outcome, type OutcomeKind, type UpstreamError, upstreamMeanings } from "./outcome.ts";
 export { type ReasoningPlace, reasoningFields, reasoningPlaces } from "./reasoning-place.ts";
 export { type Reply, ReplyEvent } from "./reply.ts";
 export {

@@ -31,30 +31,33 @@ export type Outcome =
 
 export type OutcomeKind = Outcome["kind"];
 
+/**
+ * - `caller`: the request is wrong, another backend would say the same
+ * - `context_length`: too long for this model; a model with a larger context may take it
+ * - `content_filter`: refused for its content: no retry and no fallback
+ * - `model_missing`: this backend does not have the model: another deployment may
+ * - `busy`: come back later (429, 503, queue full)
+ * - `loading`: the model is being loaded: a cold start, not a fault
+ * - `auth`: our own key for this backend is wrong: never the caller's fault
+ * - `server`: the backend failed
+ */
+export const upstreamMeanings = [
+  "caller",
+  "context_length",
+  "content_filter",
+  "model_missing",
+  "busy",
+  "loading",
+  "auth",
+  "server",
+] as const;
+
 /** What a backend's error answer means, as its kind's table of error bodies reads it. */
 export interface UpstreamError {
   readonly status: number;
   /** Short, from the backend, at most 500 characters; never HTML. */
   readonly message: string;
-  /**
-   * - `caller`: the request is wrong, another backend would say the same
-   * - `context_length`: too long for this model; a model with a larger context may take it
-   * - `content_filter`: refused for its content: no retry and no fallback
-   * - `model_missing`: this backend does not have the model: another deployment may
-   * - `busy`: come back later (429, 503, queue full)
-   * - `loading`: the model is being loaded: a cold start, not a fault
-   * - `auth`: our own key for this backend is wrong: never the caller's fault
-   * - `server`: the backend failed
-   */
-  readonly meaning:
-    | "caller"
-    | "context_length"
-    | "content_filter"
-    | "model_missing"
-    | "busy"
-    | "loading"
-    | "auth"
-    | "server";
+  readonly meaning: (typeof upstreamMeanings)[number];
   readonly retryAfterMs: number | undefined;
   /** The `error` object as the backend sent it, to pass on with a 4xx. */
   readonly body: unknown;

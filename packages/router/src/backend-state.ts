@@ -30,15 +30,17 @@ export const overrides = ["drain", "open", "close"] as const;
 export type Override = (typeof overrides)[number];
 
 /** Why a deployment is not taken now: said in a few words in the decision's reasons. */
-export type Unfit =
-  | "draining"
-  | "opened_by_hand"
-  | "down"
-  | "loading"
-  | "breaker_open"
-  | "cooling_down"
-  | "full"
-  | "recovering";
+export const unfitReasons = [
+  "draining",
+  "opened_by_hand",
+  "down",
+  "loading",
+  "breaker_open",
+  "recovering",
+  "cooling_down",
+  "full",
+] as const;
+export type Unfit = (typeof unfitReasons)[number];
 
 /** Whose an attempt is. */
 export interface Holder {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { overrides, unfitReasons } from "./backend-state.ts";
 import { breakerDefaults } from "./breaker.ts";
 import { defaultThresholds } from "./classifier.ts";
 import { strategyNames } from "./strategies.ts";
@@ -38,6 +39,12 @@ test("docs/routing.md has a row for every key of a condition", () => {
     "not",
   ];
   expect(tableOf("key").map(([name]) => name)).toEqual(keys.map((name) => `\`${name}\``));
+});
+
+test("docs/routing.md has a row for every reason not to try a backend, and for every way to set one by hand", () => {
+  const named = tableOf("reason").flatMap(([name]) => [...name!.matchAll(/`(\w+)`/g)].map(([, word]) => word));
+  expect(named).toEqual(unfitReasons);
+  expect(tableOf("action").map(([name]) => name)).toEqual(overrides.map((name) => `\`${name}\``));
 });
 
 test("docs/routing.md gives the breaker's numbers and the classifier's thresholds", () => {
