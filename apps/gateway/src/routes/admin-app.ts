@@ -1,11 +1,11 @@
 import { GatewayError } from "@signalbox/protocol";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { setStoreGauges } from "../store/open-store.ts";
 import { type AdminView, admit, refuse } from "./admin-access.ts";
 import { changeBackend } from "./admin-backends.ts";
 import type { AdminNeed } from "./admin-guard.ts";
 import { answerKeyList, changeKeys } from "./admin-keys.ts";
+import { answerMetrics } from "./metrics.ts";
 import { statusOf } from "./status.ts";
 
 const MAX_CHANGE_BYTES = 4096;
@@ -22,18 +22,9 @@ export function createAdminApp(view: AdminView): Hono {
     const why = view.notReady();
     return why === undefined ? c.json({ status: "ready" }) : c.json({ status: "not ready", reason: why }, 503);
   });
-  app.get("/metrics", async (c) => {
+  app.get("/metrics", (c) => {
     admit(c, view, reading);
-    const serving = view.serving();
-    const { signals } = serving;
-    signals.gauges(serving, view.room());
-    const { metrics } = signals;
-    if (view.stored !== undefined) {
-      metrics.gauge("signalbox_stored_keys", {}).value = view.stored.size;
-      metrics.gauge("signalbox_stored_keys_age_seconds", {}).value = view.stored.ageMs / 1000;
-    }
-    if (view.store !== undefined) setStoreGauges(metrics, view.store());
-    return c.body(await metrics.text(), 200, { "content-type": metrics.contentType });
+    return answerMetrics(c, view);
   });
   app.get("/status", (c) => {
     admit(c, view, reading);
