@@ -1,3 +1,5 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hashKey } from "../teams/keys.ts";
 import { startTestGateway, type TestGateway } from "./test-gateway.ts";
@@ -131,6 +133,32 @@ describe("a request", () => {
     const sum = await shown('signalbox_attempt_duration_seconds_sum{backend="two",model="large"}');
     expect(sum).toBeGreaterThan(0.28);
   });
+});
+
+test("a traced request is the exemplar of its times", async () => {
+  const collector = createServer((request, reply) => request.on("data", () => {}).on("end", () => reply.end()));
+  await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
+  const { port } = collector.address() as AddressInfo;
+  const server = `{ listen: 127.0.0.1:0, admin: 127.0.0.1:0, traces: { endpoint: "http://127.0.0.1:${port}", sample: 0% } }`;
+  await gateway.apply(`server: ${server}\n${policy({ one: gateway.engines.one.url, two: gateway.engines.two.url })}`);
+  const traced = async (traceId: string, flag: string) =>
+    (
+      await gateway.post(chat, hi("small"), { ...withKey, traceparent: `00-${traceId}-00f067aa0ba902b7-${flag}` })
+    ).text();
+  const [seen, unseen] = ["4bf92f3577b34da6a3ce929d0e0e4736", "5bf92f3577b34da6a3ce929d0e0e4736"] as const;
+  await traced(seen, "01");
+  await traced(unseen, "00");
+  const accept = "application/openmetrics-text;version=1.0.0";
+  const text = await (await fetch(`${gateway.adminUrl}/metrics`, { headers: { accept } })).text();
+  const exemplars = text.split("\n").filter((line) => line.includes(`# {trace_id="${seen}"}`));
+  expect(exemplars.map((line) => line.slice(0, line.indexOf("{"))).toSorted()).toEqual([
+    "signalbox_attempt_duration_seconds_bucket",
+    "signalbox_request_duration_seconds_bucket",
+    "signalbox_time_to_first_token_seconds_bucket",
+  ]);
+  expect(text).not.toContain(unseen);
+  collector.closeAllConnections();
+  collector.close();
 });
 
 test("what leaves the config leaves no gauge behind", async () => {

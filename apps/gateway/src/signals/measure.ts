@@ -40,7 +40,7 @@ export function createMeasure(metrics: Metrics, teams: TeamLabels): (story: Stor
     }
     const now = performance.now();
     series.requests.value++;
-    series.duration.observe((now - story.started) / 1000);
+    series.duration.observe((now - story.started) / 1000, traceOf(story));
     if (story.queueMs !== undefined)
       metrics.histogram("signalbox_queue_seconds", { priority: story.priority! }).observe(story.queueMs / 1000);
     if (story.rule !== "") measureDecision(metrics, story);
@@ -56,6 +56,9 @@ export function createMeasure(metrics: Metrics, teams: TeamLabels): (story: Stor
     if (limit !== undefined) metrics.counter("signalbox_rate_limited_total", { team, limit }).value++;
   };
 }
+
+/** The trace that shows how a request went; undefined = none is kept. */
+const traceOf = ({ traceSampled, traceId }: Story): string | undefined => (traceSampled ? traceId : undefined);
 
 function seriesFor(metrics: Metrics, story: Story, team: string): RequestSeries {
   const { endpoint, backend, code } = story;
@@ -91,6 +94,7 @@ function measureDecision(metrics: Metrics, { rule, chosen, complexity = "" }: St
 
 function measureAttempts(metrics: Metrics, story: Story, now: number): void {
   let before: AttemptRecord | undefined;
+  const trace = traceOf(story);
   for (const record of story.records) {
     if (record.outcome === "skipped") continue;
     const last = record.outcome === "ok";
@@ -100,7 +104,7 @@ function measureAttempts(metrics: Metrics, story: Story, now: number): void {
     metrics.counter("signalbox_attempts_total", { backend, model, outcome, cause }).value++;
     // A record's time ends with the first content, where there was some; its answer ended just now.
     const tookMs = last && story.committedAt !== undefined ? ms + now - story.committedAt : ms;
-    metrics.histogram("signalbox_attempt_duration_seconds", { backend, model }).observe(tookMs / 1000);
+    metrics.histogram("signalbox_attempt_duration_seconds", { backend, model }).observe(tookMs / 1000, trace);
     if (record.hedge !== undefined) {
       metrics.counter("signalbox_hedges_total", { model: record.hedge, outcome: fateOf(record.outcome) }).value++;
       continue;
@@ -132,7 +136,7 @@ function measureCost(metrics: Metrics, story: Story, team: string): void {
 
 function measureReply(metrics: Metrics, story: Story, firstTokenAt: number, series: RequestSeries, team: string): void {
   const untilFirst = firstTokenAt - story.started;
-  series.firstToken.observe(untilFirst / 1000);
+  series.firstToken.observe(untilFirst / 1000, traceOf(story));
   series.overhead.observe(Math.max(0, untilFirst - story.waitedMs - (story.queueMs ?? 0)) / 1000);
   const { model, backend } = story;
   const { promptTokens, completionTokens, cachedTokens = 0, reasoningTokens = 0 } = tokensOf(story);
