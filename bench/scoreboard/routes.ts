@@ -71,7 +71,16 @@ function allRoutes(): string[] {
     throw new Error("nothing is served here");
   };
   const log = createRequestLog({ form: "silent" });
-  const view = { serving: never, notReady: never, room: never, store: undefined, version: "", local: true, log };
+  const view = {
+    serving: never,
+    advisor: never,
+    notReady: never,
+    room: never,
+    store: undefined,
+    version: "",
+    local: true,
+    log,
+  };
   const admin = createAdminApp({
     ...view,
     audit: noAudit,

@@ -58,6 +58,14 @@ export class Admission implements TicketOffice {
     return this.#queue.waiting;
   }
 
+  /** The same by the model that they were for: the first one that they may have. */
+  waitingByModel(): Map<string, number> {
+    const waiting = new Map<string, number>();
+    for (const { tag, flows } of this.#lanes)
+      for (const { count } of flows.values()) waiting.set(tag.model, (waiting.get(tag.model) ?? 0) + count);
+    return waiting;
+  }
+
   pointOf(backend: BackendState): Point {
     let point = this.#points.get(backend);
     if (point === undefined) {

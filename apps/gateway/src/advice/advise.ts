@@ -73,8 +73,7 @@ export function adviseOn(history: LoadHistory): Advice[] {
 function adviseGroup(history: LoadHistory, group: ModelGroup, groups: readonly ModelGroup[]): Advice {
   const { models, backends } = group;
   const names = backends.map(({ name }) => name);
-  const having = (presence: Presence) =>
-    backends.filter((one) => one.presence === presence).map(({ name }) => name);
+  const having = (presence: Presence) => backends.filter((one) => one.presence === presence).map(({ name }) => name);
   const others = groups.filter((other) => other !== group && other.backends.some(({ name }) => names.includes(name)));
   const [up, loading, down] = [having("up").length, having("loading"), having("down")];
   const base = {
@@ -151,7 +150,10 @@ function inWords({ wanted, isGuess }: Verdict, { up, loading, down, slots }: Sta
     const say = `enough; slots not known, it took ${Math.ceil(slots.count)} at once: set max_concurrent`;
     return result("unknown_slots", withDown(say, down));
   }
-  return result("enough", withDown(loading.length > 0 ? `enough when ${loading.join(", ")} is loaded` : "enough", down));
+  return result(
+    "enough",
+    withDown(loading.length > 0 ? `enough when ${loading.join(", ")} is loaded` : "enough", down),
+  );
 }
 
 function withDown(say: string, down: readonly string[]): string {
@@ -160,7 +162,7 @@ function withDown(say: string, down: readonly string[]): string {
 }
 
 /** The mean of the backends, and where the smallest has its number from. */
-function slotsOfGroup({ backends }: ModelGroup): Slots {
+export function slotsOfGroup({ backends }: ModelGroup): Slots {
   const all = backends.map(slotsOf);
   const known = all.filter(({ from }) => from !== "reached");
   const [first, ...others] = known.length > 0 ? known : all;

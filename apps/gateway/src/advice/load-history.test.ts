@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { adviseOn } from "./advise.ts";
-import { type BackendSlice, type LoadHistory, mergeHistories, type ModelSlice, type Scaling } from "./load-history.ts";
+import { type BackendSlice, type LoadHistory, type ModelSlice, mergeHistories, type Scaling } from "./load-history.ts";
 
 const scaling: Scaling = { target: 0.7, waitMs: 2000, windowMs: 900_000 };
 const NOW = 1000;
@@ -81,7 +81,8 @@ describe("several models", () => {
 
 describe("how much a backend can do", () => {
   const models = { chat: ["x"] };
-  const numbersOf = (load: Load, slots: number | null) => adviseOn(steady({ backends: { x: load }, models, slots }))[0]!;
+  const numbersOf = (load: Load, slots: number | null) =>
+    adviseOn(steady({ backends: { x: load }, models, slots }))[0]!;
 
   test("is what fills its KV cache, where that is less than its slots", () => {
     const { numbers, say } = numbersOf({ inFlight: 20, running: 20, waiting: 0, kvUse: 0.8 }, 64);

@@ -116,8 +116,7 @@ export class LoadRecorder {
     this.#samples++;
     const sums = this.#counted.waiting;
     for (const one of this.#sources.backends()) addSample(this.#backendSums, one);
-    for (const [model, waiting] of this.#sources.waiting())
-      sums.set(model, (sums.get(model) ?? 0) + waiting);
+    for (const [model, waiting] of this.#sources.waiting()) sums.set(model, (sums.get(model) ?? 0) + waiting);
   }
 
   #begin(): void {

@@ -1,4 +1,10 @@
-import { type BackendHistory, type BackendSlice, type LoadHistory, type ModelHistory, WINDOW_SLICES } from "./load-history.ts";
+import {
+  type BackendHistory,
+  type BackendSlice,
+  type LoadHistory,
+  type ModelHistory,
+  WINDOW_SLICES,
+} from "./load-history.ts";
 import { strayOf } from "./sizing.ts";
 
 /** Models on the same backends, whose load cannot be told apart: they are sized together. */
@@ -17,6 +23,8 @@ export interface OfferedLoad {
   readonly sized: number;
   /** Of the load, requests that did not come through these gateways. */
   readonly others: number;
+  /** Of the load, what did: of several gateways it can be added up. */
+  readonly own: number;
   /** Seconds of work for a request; undefined = none has ended. */
   readonly serviceSeconds: number | undefined;
   /** Waiting in the gateways' queue, on average. */
@@ -51,17 +59,22 @@ export function groupsOf({ models, backends }: LoadHistory): ModelGroup[] {
 }
 
 /**
- * The load that was offered in the window that ended before the slice `end`. What is worked on is the load, by Little's law,
+ * The load that was offered in the `length` slices before the slice `end`: a window, unless told otherwise. What is worked on is the load, by Little's law,
  * as long as everybody gets in. Those who wait are not added to it: they wait because others are worked on, and a queue
  * before 8 slots that are used for 95 % of the time is longer than all that is worked on. Added is what the slots did not get
  * to do: the work of those who were turned away, and of those by whom the queue grew.
  */
-export function offeredLoad(group: ModelGroup, end: number, sliceMs: number): OfferedLoad {
-  const from = end - WINDOW_SLICES;
+export function offeredLoad(
+  group: ModelGroup,
+  end: number,
+  sliceMs: number,
+  length: number = WINDOW_SLICES,
+): OfferedLoad {
+  const from = end - length;
   const seconds = sliceMs / 1000;
-  const slices = Array.from({ length: WINDOW_SLICES }, (_, at) => sliceOf(group, from + at));
+  const slices = Array.from({ length }, (_, at) => sliceOf(group, from + at));
   const sum = (pick: (slice: GroupSlice) => number): number => slices.reduce((all, slice) => all + pick(slice), 0);
-  const mean = (pick: (slice: GroupSlice) => number): number => sum(pick) / WINDOW_SLICES;
+  const mean = (pick: (slice: GroupSlice) => number): number => sum(pick) / length;
 
   const inFlight = mean((slice) => slice.inFlight);
   const surplus = mean((slice) => slice.engineTotal) - mean((slice) => slice.toldInFlight);
@@ -69,12 +82,13 @@ export function offeredLoad(group: ModelGroup, end: number, sliceMs: number): Of
   const attempts = sum((slice) => slice.attempts);
   const serviceSeconds = attempts === 0 ? undefined : (sum((slice) => slice.ownWork) * seconds) / attempts;
   const before = sliceOf(group, from - 1);
-  const loads = slices.map((slice, at) => {
+  const owns = slices.map((slice, at) => {
     const grown = slice.waits - (slices[at - 1] ?? (before.isKnown ? before : slice)).waits;
     const kept = (serviceSeconds ?? 0) * ((slice.turnedAway + grown) / seconds);
-    return Math.max(0, slice.ownWork + others * slice.workedOn + kept);
+    return Math.max(0, slice.ownWork + kept);
   });
-  const load = loads.reduce((all, one) => all + one, 0) / WINDOW_SLICES;
+  const loads = owns.map((own, at) => own + others * slices[at]!.workedOn);
+  const load = meanOf(loads) ?? 0;
   const peak = percentile95(loads);
   const stray = strayOf({ load, serviceSeconds }, seconds);
   return {
@@ -82,9 +96,12 @@ export function offeredLoad(group: ModelGroup, end: number, sliceMs: number): Of
     peak,
     sized: Math.max(load, peak - CHANCE * stray),
     others,
+    own: meanOf(owns) ?? 0,
     serviceSeconds,
     queued: mean((slice) => slice.queued),
-    engineQueued: slices.every((slice) => slice.engineQueued === null) ? null : mean((slice) => slice.engineQueued ?? 0),
+    engineQueued: slices.every((slice) => slice.engineQueued === null)
+      ? null
+      : mean((slice) => slice.engineQueued ?? 0),
     requests: sum((slice) => slice.requests),
     turnedAway: sum((slice) => slice.turnedAway),
     limited: sum((slice) => slice.limited),
@@ -92,7 +109,7 @@ export function offeredLoad(group: ModelGroup, end: number, sliceMs: number): Of
     outputTokens: sum((slice) => slice.outputTokens),
     busySeconds: sum((slice) => slice.busy) * seconds,
     kvUse: meanOf(slices.flatMap((slice) => (slice.kvUse === null ? [] : [slice.kvUse]))),
-    seconds: WINDOW_SLICES * seconds,
+    seconds: length * seconds,
   };
 }
 
@@ -134,7 +151,8 @@ function sliceOf({ models, backends }: ModelGroup, slice: number): GroupSlice {
   });
   const ofModels = models.flatMap(({ slices }) => slices.find((one) => one.slice === slice) ?? []);
   const told = ofBackends.filter(({ running }) => running !== null);
-  const total = <T>(rows: readonly T[], pick: (row: T) => number): number => rows.reduce((all, row) => all + pick(row), 0);
+  const total = <T>(rows: readonly T[], pick: (row: T) => number): number =>
+    rows.reduce((all, row) => all + pick(row), 0);
   const running = total(told, (row) => row.running ?? 0);
   const waiting = total(told, (row) => row.waiting ?? 0);
   const inFlight = total(ofBackends, (row) => row.in_flight);

@@ -1,5 +1,5 @@
-import { createRandom } from "@signalbox/simulator";
 import type { EngineLoad } from "@signalbox/router";
+import { createRandom } from "@signalbox/simulator";
 import type { LoadHistory, Presence, Scaling } from "./load-history.ts";
 import { LoadRecorder } from "./load-recorder.ts";
 

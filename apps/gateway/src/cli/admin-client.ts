@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { AdviceReport } from "../advice/advisor.ts";
 import type { BackendAction } from "../routes/admin-backends.ts";
 import type { KeyChange, KeyChanged, KeyList } from "../routes/admin-keys.ts";
 import type { BackendStatus, Status } from "../routes/status.ts";
@@ -24,6 +25,7 @@ export class AdminError extends Error {
 /** Asks a running gateway's admin listener. Everything throws AdminError, with the gateway's reason where one answers. */
 export interface AdminClient {
   status(): Promise<Status>;
+  advice(): Promise<AdviceReport>;
   /** Sets a backend by hand, and gives it as it is then. */
   setBackend(name: string, action: BackendAction): Promise<BackendStatus>;
   /** Keys, of one team or of all. */
@@ -63,6 +65,7 @@ export function createAdminClient(admin: string, token?: string): AdminClient {
       // A gateway of an older version counts no tool calls.
       return { tool_calls: [], ...(answer as Omit<Status, "tool_calls">) };
     },
+    advice: () => ask("/advice"),
     keys: (team) => ask(team === undefined ? "/keys" : `/keys?team=${encodeURIComponent(team)}`),
     changeKeys: (change) => ask("/keys", change),
     setBackend: (name, action) => ask(`/backends/${encodeURIComponent(name)}`, { action }),

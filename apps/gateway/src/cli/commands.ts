@@ -1,3 +1,4 @@
+import { advise } from "./advise.ts";
 import { audit } from "./audit.ts";
 import { backends } from "./backends.ts";
 import { check } from "./check.ts";
@@ -23,6 +24,7 @@ export const commands = {
   status,
   health,
   usage,
+  advise,
   backends,
   keys,
   audit,

@@ -27,6 +27,20 @@ export const adminFlags = {
   },
 } as const satisfies Flags;
 
+/** For commands that put together what several gateways know. */
+export const adminsFlag = {
+  admin: {
+    type: "string",
+    multiple: true,
+    value: "URL",
+    meaning: `The admin listener of a gateway, \`${defaultAdmin}\` unless given; may be given again, for each replica.`,
+  },
+  "token-file": adminFlags["token-file"],
+} as const satisfies Flags;
+
+/** The listeners to be asked. */
+export const adminsOf = (given: readonly string[] | undefined): readonly string[] => given ?? [defaultAdmin];
+
 /** For commands that print tables. */
 export const jsonFlag = {
   json: { type: "boolean", default: false, meaning: "Prints JSON, for programs." },

@@ -90,6 +90,11 @@ export function compileConfig(
     timeouts: Object.freeze(timeouts),
     attempts: file.defaults.attempts,
     queue: Object.freeze({ maxWaiting: file.defaults.queue.max_waiting, maxWaitMs: file.defaults.queue.max_wait }),
+    scaling: Object.freeze({
+      target: file.defaults.scaling.target,
+      waitMs: file.defaults.scaling.wait,
+      windowMs: file.defaults.scaling.window,
+    }),
     retryBudget: file.defaults.retry_budget,
     tests: file.tests.map((test, index) => compileTest(test, policy, lineOfTest(index))),
     files: named.paths,

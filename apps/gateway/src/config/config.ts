@@ -1,6 +1,7 @@
 import type { BackendKindName } from "@signalbox/backends";
 import type { ErrorCode } from "@signalbox/protocol";
 import type { Holder, Policy, Priority, SaturationLimits } from "@signalbox/router";
+import type { Scaling } from "../advice/load-history.ts";
 import type { AlertThreshold } from "../signals/alert-table.ts";
 import type { Guards } from "./compile-guards.ts";
 import type { Privacy } from "./compile-privacy.ts";
@@ -37,6 +38,8 @@ export interface Config {
   readonly attempts: number;
   /** Where requests wait whose backends are saturated. */
   readonly queue: QueueConfig;
+  /** What advice on the number of backends is reckoned by. */
+  readonly scaling: Scaling;
   /** Further attempts as a share of all requests, 0 to 1. */
   readonly retryBudget: number;
   readonly tests: readonly PolicyTest[];

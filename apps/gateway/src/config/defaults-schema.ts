@@ -2,6 +2,7 @@ import { defaultThresholds } from "@signalbox/router";
 import { z } from "zod";
 import { count, duration, percent, section, text } from "./fields.ts";
 import { Queue, Saturation } from "./queue-schema.ts";
+import { ScalingSection } from "./scaling-schema.ts";
 
 const Thresholds = section({
   moderate: z
@@ -33,6 +34,7 @@ export const Defaults = section({
     .describe("How long a request may wait."),
   queue: Queue.prefault({}).describe("Where requests wait whose backends are saturated."),
   saturated_at: Saturation.prefault({}).describe("When a backend has no room by its engine's own word."),
+  scaling: ScalingSection.prefault({}).describe("What advice on the number of backends is reckoned by."),
   attempts: count().prefault(3).describe("Most attempts of one request, all backends and models together."),
   baseline_model: text()
     .meta({ value: "model" })

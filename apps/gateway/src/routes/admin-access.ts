@@ -1,6 +1,7 @@
 import type { HttpBindings } from "@hono/node-server";
 import { errorBody, GatewayError } from "@signalbox/protocol";
 import type { Context } from "hono";
+import type { Advisor } from "../advice/advisor.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { Serving } from "../runtime/serving.ts";
 import type { RequestLog } from "../signals/request-log.ts";
@@ -16,6 +17,7 @@ export interface AdminView {
   /** Undefined = ready for traffic; else why not. */
   notReady(): string | undefined;
   room(): RoomLevels;
+  advisor(): Advisor;
   /** How the shared store is; undefined = there is none. */
   readonly store: (() => StoreLevel) | undefined;
   readonly version: string;

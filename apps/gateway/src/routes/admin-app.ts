@@ -12,8 +12,9 @@ const MAX_CHANGE_BYTES = 4096;
 const reading: AdminNeed = { role: "viewer", kind: "read" };
 
 /**
- * The admin listener's app. `/livez` and `/readyz` are for everyone who reaches it; `/metrics` and `/status` hold no secret,
- * and are guarded where the config has `server.admin_tokens`; what changes something always is (see `admitAdmin`).
+ * The admin listener's app. `/livez` and `/readyz` are for everyone who reaches it; `/metrics`, `/status` and
+ * `/advice` hold no secret, and are guarded where the config has `server.admin_tokens`; what changes something always is (see
+ * `admitAdmin`).
  */
 export function createAdminApp(view: AdminView): Hono {
   const app = new Hono();
@@ -29,6 +30,10 @@ export function createAdminApp(view: AdminView): Hono {
   app.get("/status", (c) => {
     admit(c, view, reading);
     return c.json(statusOf(view.serving(), view.version, view.notReady(), view.store?.()));
+  });
+  app.get("/advice", (c) => {
+    admit(c, view, reading);
+    return c.json(view.advisor().report());
   });
   const limit = bodyLimit({ maxSize: MAX_CHANGE_BYTES, onError: () => refuse(tooLarge()) });
   app.get("/keys", (c) => answerKeyList(c, view));

@@ -16,6 +16,7 @@ export async function answerMetrics(c: Context, view: AdminView): Promise<Respon
     metrics.gauge("signalbox_stored_keys", {}).value = view.stored.size;
     metrics.gauge("signalbox_stored_keys_age_seconds", {}).value = view.stored.ageMs / 1000;
   }
+  view.advisor().setGauges(metrics);
   if (view.store !== undefined) setStoreGauges(metrics, view.store());
   const { body, contentType } = await metrics.expose(c.req.header("accept"));
   const headers = { "content-type": contentType, vary: "accept, accept-encoding" };

@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { Admission } from "../admission/admission.ts";
+import { Advisor } from "../advice/advisor.ts";
 import type { AuditEntry } from "../audit/audit-line.ts";
 import { createAuditLog, noAudit } from "../audit/audit-log.ts";
 import type { Config } from "../config/config.ts";
@@ -102,6 +103,7 @@ export async function startGateway({
   };
   let serving = createServing(config, parts);
   warnOfTexts(config, undefined, log);
+  const advisor = new Advisor({ serving: () => serving, admission, now });
   let state: "starting" | "ready" | "draining" = "starting";
   const notReady = (): string | undefined => (state === "ready" ? undefined : state);
 
@@ -145,6 +147,7 @@ export async function startGateway({
         shedShare: room.lag.share,
         waiting: admission.waiting,
       }),
+      advisor: () => advisor,
       store: store.level,
     }),
     config.server.admin,
@@ -169,6 +172,7 @@ export async function startGateway({
     await how(publicListener);
     clearInterval(sweeping);
     room.lag.stop();
+    advisor.stop();
     reasoning.clear();
     prober.stop();
     await adminListener.close();
@@ -197,6 +201,7 @@ export async function startGateway({
       prober.follow(serving.backends.values());
       room.follow(next);
       signals.follow(next);
+      advisor.follow();
       accounting.follow(next);
       signals.reload(true);
       giveBack(before.backends.values(), log);

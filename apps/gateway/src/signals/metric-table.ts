@@ -313,6 +313,16 @@ export const metricTable = {
     help: "Spans of traces that are lost: queue_full (too many wait), not_taken (the collector is away, slow or refuses) or shutdown",
     labels: ["reason"],
   },
+  signalbox_advised_backends: {
+    type: "gauge",
+    help: "Backends that a model's load wants, as this gateway sees it; those that are there until it has seen enough",
+    labels: ["model"],
+  },
+  signalbox_model_load_ratio: {
+    type: "gauge",
+    help: "Load that came through this gateway, as a share of the slots of the model's backends that are up; the sum over replicas is that of all",
+    labels: ["model"],
+  },
   signalbox_config_reloads_total: { type: "counter", help: "Attempts to load a changed config", labels: ["result"] },
   signalbox_config_reload_success: {
     type: "gauge",
