@@ -2,7 +2,7 @@ import type { EngineLoad } from "@signalbox/router";
 import { type BackendSlice, type ModelSlice, SPARE_WINDOWS, WINDOW_SLICES } from "./load-history.ts";
 
 /** A backend at one moment. */
-export interface BackendSample {
+interface BackendSample {
   readonly name: string;
   readonly inFlight: number;
   /** What its engine says of itself; undefined = nothing, or nothing that still holds. */
