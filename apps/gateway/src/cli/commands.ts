@@ -8,6 +8,7 @@ import { dialect } from "./dialect.ts";
 import { explain } from "./explain.ts";
 import { health } from "./health.ts";
 import { keys } from "./keys.ts";
+import { recipe } from "./recipe.ts";
 import { scan } from "./scan.ts";
 import { serve } from "./serve.ts";
 import { status } from "./status.ts";
@@ -18,6 +19,7 @@ export const commands = {
   serve,
   demo,
   scan,
+  recipe,
   check,
   explain,
   dialect,
