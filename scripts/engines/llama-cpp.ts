@@ -54,6 +54,15 @@ export const llamaCpp: RealEngine = {
     ...more,
   ],
 
+  standIn: {
+    program: [server],
+    values: { "--model": model },
+    // The model's own template has no place for tools.
+    added: () => ["--chat-template-file", template, "--threads", String(threads)],
+    environment: {},
+    help: [server, "--help"],
+  },
+
   tests: [
     "apps/gateway/src/engines-real/llama-cpp.real.test.ts",
     "apps/gateway/src/engines-real/llama-cpp-tools.real.test.ts",

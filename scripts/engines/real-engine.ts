@@ -15,6 +15,20 @@ export interface RealEngine {
   command(options: StartOptions): readonly string[];
   /** Its test files, from the root of the repository. */
   readonly tests: readonly string[];
+  /** How a recipe for its kind is launched here. */
+  readonly standIn: StandIn;
+}
+
+/** What of a recipe's command line is another here: the program's path, the weights, and what a processor needs. */
+export interface StandIn {
+  readonly program: readonly string[];
+  /** Values in place of the recipe's, by flag. */
+  readonly values: Readonly<Record<string, string>>;
+  /** Further words; `model` is what the engine is to call its model. */
+  added(model: string): readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** Prints every flag that there is. */
+  readonly help: readonly string[];
 }
 
 interface StartOptions {

@@ -16,6 +16,7 @@ const venv = inFolder("venv-vllm");
 const python = path.join(venv, "bin", "python");
 const server = path.join(venv, "bin", "vllm");
 const model = inFolder("model", "tiny-chat");
+const module = [python, "-m", "vllm.entrypoints.openai.api_server"];
 
 /** The engine keeps to itself: no hub, no reports, one gigabyte of cache, no cores of its own. */
 const environment = {
@@ -42,11 +43,20 @@ export const vllm: RealEngine = {
   command: ({ port, slots, context, more = [] }) => [
     "env",
     ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
-    ...[python, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--served-model-name", "tiny"],
+    ...[...module, "--model", model, "--served-model-name", "tiny"],
     ...["--host", "127.0.0.1", "--port", String(port), "--dtype", "bfloat16", "--enforce-eager"],
     ...["--max-num-seqs", String(slots), "--max-model-len", String(context)],
     ...more,
   ],
+
+  standIn: {
+    // `vllm serve` reads the version of a package that goes by another name here; both have the same flags.
+    program: [...module, "--model", model],
+    values: {},
+    added: (name) => ["--served-model-name", name, "--dtype", "bfloat16", "--enforce-eager"],
+    environment,
+    help: [...module, "--help=all"],
+  },
 
   tests: [
     "apps/gateway/src/engines-real/vllm-raw.real.test.ts",
