@@ -10,9 +10,11 @@ const ours = /^(\$ )?((npx|pnpm|npm|signalbox) .*)$/;
 
 /** Command lines of the code blocks of a page, and those in its text. */
 function commandLines(page: string): string[] {
-  const inBlocks = fencesOf(page)
-    .flatMap(({ text }) => text.replaceAll("\\\n", " ").split("\n"))
-    .flatMap((line) => ours.exec(line)?.[2] ?? []);
+  const inBlocks = fencesOf(page).flatMap(({ language, text }) => {
+    const lines = text.replaceAll("\\\n", " ").split("\n");
+    // What is shown of a terminal has its commands behind a prompt.
+    return lines.flatMap((line) => (language === "text" && !line.startsWith("$") ? [] : (ours.exec(line)?.[2] ?? [])));
+  });
   const inText = [...proseOf(page).matchAll(/`((?:npx|pnpm|npm|signalbox) [^`]+)`/g)].map(([, line]) => line as string);
   return [...inBlocks, ...inText];
 }
