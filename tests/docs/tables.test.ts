@@ -20,6 +20,7 @@ import { redactionNames } from "../../apps/gateway/src/privacy/redaction.ts";
 import type { AdminView } from "../../apps/gateway/src/routes/admin-access.ts";
 import { createAdminApp } from "../../apps/gateway/src/routes/admin-app.ts";
 import { publicRoutes } from "../../apps/gateway/src/routes/public-app.ts";
+import { measures } from "../../bench/scoreboard/measures.ts";
 import { guardActions } from "../../packages/adapter/src/index.ts";
 import { codeIn, markdownPages, tableOf, textOf } from "./markdown.ts";
 import { root } from "./repository.ts";
@@ -108,6 +109,21 @@ test("docs/teams.md tells of every setting of a team", () => {
   const told = tableOf("docs/teams.md", "what", "set by").flatMap(([, how]) => codeIn(how));
   const keys = new Set(settings.flatMap(({ path }) => /^teams\.<name>\.(\w+)/.exec(path)?.[1] ?? []));
   expect([...keys].filter((key) => !told.some((word) => word.split(/[: ]/)[0] === key))).toEqual([]);
+});
+
+describe("docs/benchmarks.md", () => {
+  test("has every measure of the scoreboard", () => {
+    const told = tableOf("docs/benchmarks.md", "measure", "what it takes").flatMap(([cell]) => cell?.split(", ") ?? []);
+    expect(told.toSorted()).toEqual(Object.keys(measures).toSorted());
+  });
+
+  test("has the limits that the benches hold", () => {
+    const [overhead, , stream, memory] = tableOf("docs/benchmarks.md", "command", "measures").map((row) => row.at(-1));
+    const ratio = /memory: ([\d.]+)/.exec(textOf("bench/overhead.ts"))?.[1];
+    const limits = /ratio: ([\d.]+), idleStreamKb: (\d+)/.exec(textOf("bench/stream.ts"));
+    expect([overhead, stream]).toEqual([`ratio at most ${ratio}`, `ratio at most ${limits?.[1]}`]);
+    expect(memory).toContain(`at most ${limits?.[2]} KiB`);
+  });
 });
 
 describe("the list of what holds the pages, in docs/contributing.md", () => {

@@ -38,6 +38,14 @@ function kindOf(text: string): string | undefined {
   )?.[0];
 }
 
+function readSample(path: string): Omit<Sample, "kind"> {
+  return { where: path, text: readFileSync(`${root}${path}`, "utf8") };
+}
+
+function withKind({ where, text }: Omit<Sample, "kind">): Sample {
+  return { where, text, kind: kindOf(text) };
+}
+
 const samples: readonly Sample[] = [
   ...markdownPages().flatMap((page) =>
     // A worked example's file is checked when the example is followed.
@@ -45,9 +53,15 @@ const samples: readonly Sample[] = [
   ),
   ...filesUnder("examples")
     .filter((path) => path.endsWith(".yaml"))
-    .map((path) => ({ where: path, text: readFileSync(`${root}${path}`, "utf8") })),
-].map(({ where, text }) => ({ where, text, kind: kindOf(text) }));
-const policies = samples.filter(({ kind }) => kind === "policy");
+    .map(readSample),
+].map(withKind);
+/** Templates of a chart are no YAML; what else is around the gateway has tests of its own. */
+const deployed = filesUnder("deploy")
+  .filter((path) => /\.ya?ml$/.test(path))
+  .map(readSample)
+  .filter(({ text }) => !text.includes("{{"))
+  .map(withKind);
+const policies = [...samples, ...deployed].filter(({ kind }) => kind === "policy");
 const others = samples.filter(({ kind }) => kind !== "policy");
 
 test("there are policies to load", () => {
