@@ -59,11 +59,13 @@ const recovered: readonly RecoveryNote["outcome"][] = [
   "client_gone",
 ];
 
-function ofGateway({ store }: Config): Known {
+function ofGateway({ store, server }: Config): Known {
   return {
     signalbox_shed_requests_total: shortages.map((reason) => ({ reason })),
     signalbox_queue_turned_away_total: reasons.map((reason) => ({ reason })),
     signalbox_config_reloads_total: ["success", "failure"].map((result) => ({ result })),
+    signalbox_audit_records_total:
+      server.auditFile === undefined ? [] : ["written", "failed"].map((result) => ({ result })),
     signalbox_store_transitions_total: store === "memory" ? [] : ["shared", "local"].map((to) => ({ to })),
   };
 }
