@@ -13,6 +13,7 @@ export default defineConfig({
             "apps/*/src/**/*.test.ts",
             "packages/*/src/**/*.test.ts",
             "bench/**/*.test.ts",
+            "deploy/**/*.test.ts",
             "scripts/**/*.test.ts",
             "tests/**/*.test.ts",
           ],
