@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Simulator, startSimulator } from "../../packages/simulator/src/index.ts";
 import { fencesOf, textOf } from "./markdown.ts";
 import { root } from "./repository.ts";
+import { runCommand } from "./run-command.ts";
 
 const page = "docs/getting-started.md";
 const blocks = fencesOf(page);
@@ -28,41 +28,34 @@ describe("docs/getting-started.md", () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Runs a command in the folder; addresses of the engines in what it prints become those of the page. */
-  async function signalbox(...args: string[]): Promise<string[]> {
-    const main = join(root, "apps/gateway/src/main.ts");
-    const text = await new Promise<string>((resolve) => {
-      execFile(process.execPath, [main, ...args], { cwd: folder }, (_error, stdout, stderr) =>
-        resolve(stdout + stderr),
-      );
-    });
-    const [sglang, ollama] = engines.map(({ url }) => url);
-    return text
-      .replaceAll(`${sglang}`, "http://127.0.0.1:30000")
-      .replaceAll(`${ollama}`, "http://127.0.0.1:11434")
-      .split("\n");
+  /** What a command prints, with the addresses of the engines and the paths of files as the page has them. */
+  async function printed(...[name, ...args]: Parameters<typeof runCommand>): Promise<string[]> {
+    const [sglang = "", ollama = ""] = engines.map(({ url }) => url);
+    return (await runCommand(name, ...args)).map((line) =>
+      line
+        .replace(sglang, "http://127.0.0.1:30000")
+        .replace(ollama, "http://127.0.0.1:11434")
+        .replaceAll(`${folder}/`, ""),
+    );
   }
 
+  const file = join(folder, "signalbox.yaml");
+
   test("shows what a scan, a check and an explanation print", async () => {
-    const scanned = await signalbox("scan", ...engines.map(({ url }) => url), "--output", "signalbox.yaml");
+    const scanned = await printed("scan", ...engines.map(({ url }) => url), "--output", file);
     // The first line names the addresses that were looked at.
     expect(scanned).toEqual(expect.arrayContaining(shown(/is SGLang/).slice(1)));
-    expect(await signalbox("check", "signalbox.yaml")).toEqual(expect.arrayContaining(shown(/open, no keys/)));
-    const explained = await signalbox("explain", "--prompt", "What is the capital of France?");
+    expect(await printed("check", file)).toEqual(expect.arrayContaining(shown(/open, no keys/)));
+    const explained = await printed("explain", "--config", file, "--prompt", "What is the capital of France?");
     expect(explained).toEqual(expect.arrayContaining(shown(/^auto -> small/)));
   });
 
   test("shows what check prints of its policy, and of an error in it", async () => {
     const policy = blocks.find(({ language }) => language === "yaml")?.text ?? "";
-    const file = join(folder, "policy.yaml");
     writeFileSync(file, policy);
-    const told = await signalbox("check", "policy.yaml");
-    expect(told).toEqual(
-      expect.arrayContaining(shown(/2 of 2 tests/).map((line) => line.replace("signalbox.yaml", "policy.yaml"))),
-    );
+    expect(await printed("check", file)).toEqual(expect.arrayContaining(shown(/2 of 2 tests/)));
     writeFileSync(file, policy.replace("60/min", "12 a minute"));
-    const [broken = ""] = shown(/12 a minute/);
-    expect(await signalbox("check", "policy.yaml")).toContain(broken.replace("signalbox.yaml", "policy.yaml"));
+    expect(await printed("check", file)).toContain(shown(/12 a minute/)[0]);
   });
 
   test("has the fields and the error that the code has", () => {

@@ -1,9 +1,9 @@
-import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { root } from "./repository.ts";
+import { runCommand } from "./run-command.ts";
 
 const page = readFileSync(join(root, "README.md"), "utf8");
 
@@ -39,17 +39,14 @@ describe("README.md", () => {
       const [yaml = ""] = blocks("yaml");
       const file = join(folder, "signalbox.yaml");
       writeFileSync(file, yaml);
-      expect(await signalbox(folder, "check", "signalbox.yaml")).toContain("2 of 2 tests passed");
-      const explained = await signalbox(
-        folder,
-        ...["explain", "--config", "signalbox.yaml", "--team", "search"],
-        ...["--prompt", "What is the capital of France?"],
-      );
-      expect(explained.split("\n")).toEqual(expect.arrayContaining(linesOf(/^auto -> /)));
+      expect(await runCommand("check", file)).toContain("2 of 2 tests passed");
+      const asked = ["--team", "search", "--prompt", "What is the capital of France?"];
+      const explained = await runCommand("explain", "--config", file, ...asked);
+      expect(explained).toEqual(expect.arrayContaining(linesOf(/^auto -> /)));
       writeFileSync(file, yaml.replace("max_concurrent", "max_concurency"));
-      const [told = ""] = (await signalbox(folder, "check", "signalbox.yaml")).split("\n");
+      const [told = ""] = await runCommand("check", file);
       const [shown = ""] = linesOf(/^signalbox\.yaml:/);
-      expect(told).toContain(shown.slice(0, shown.indexOf(", ...")));
+      expect(told.replace(`${folder}/`, "")).toContain(shown.slice(0, shown.indexOf(", ...")));
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -65,11 +62,4 @@ function linesOf(beginning: RegExp): string[] {
   const block = blocks("text").find((text) => beginning.test(text));
   if (block === undefined) throw new Error(`no block begins with ${beginning}`);
   return block.split("\n").filter((line) => line.trim() !== "...");
-}
-
-function signalbox(cwd: string, ...args: string[]): Promise<string> {
-  const main = join(root, "apps/gateway/src/main.ts");
-  return new Promise((resolve) => {
-    execFile(process.execPath, [main, ...args], { cwd }, (_error, stdout, stderr) => resolve(stdout + stderr));
-  });
 }
