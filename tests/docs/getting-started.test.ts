@@ -1,10 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startTestGateway } from "../../apps/gateway/src/end-to-end/test-gateway.ts";
+import { createKey } from "../../apps/gateway/src/teams/keys.ts";
 import { type Simulator, startSimulator } from "../../packages/simulator/src/index.ts";
-import { fencesOf, textOf } from "./markdown.ts";
-import { root } from "./repository.ts";
+import { fencesOf } from "./markdown.ts";
 import { runCommand } from "./run-command.ts";
 
 const page = "docs/getting-started.md";
@@ -58,17 +59,35 @@ describe("docs/getting-started.md", () => {
     expect(await printed("check", file)).toContain(shown(/12 a minute/)[0]);
   });
 
-  test("has the fields and the error that the code has", () => {
-    const head = shown(/^HTTP\/1.1 200/).map((line) => line.split(":")[0]);
-    expect(head.slice(1)).toEqual([
-      "x-request-id",
-      "x-signalbox-backend",
-      "x-signalbox-model",
-      "x-signalbox-route",
-      "x-signalbox-attempts",
-    ]);
-    const { error } = JSON.parse(blocks.find(({ language }) => language === "json")?.text ?? "{}");
-    expect(readFileSync(join(root, "apps/gateway/src/teams/keys.ts"), "utf8")).toContain(error.message.split("`")[0]);
-    expect(textOf("docs/errors.md")).toContain(`### \`${error.code}\``);
+  test("shows what its policy answers: without a key, with one, and to `status`", async () => {
+    const policy = blocks.find(({ language }) => language === "yaml")?.text ?? "";
+    const { key, hash } = createKey();
+    const gateway = await startTestGateway({
+      engines: {
+        sglang: { kind: "sglang", models: ["MiniMaxAI/MiniMax-M2"] },
+        ollama: { kind: "ollama", models: ["qwen2.5:0.5b"] },
+      },
+      yaml: (urls) =>
+        policy
+          .replace(/^server:.*$/m, "server: { listen: 127.0.0.1:0, admin: 127.0.0.1:0, drain_delay: 0s, shed_lag: 0s }")
+          .replace("http://127.0.0.1:30000", urls.sglang)
+          .replace("http://127.0.0.1:11434", urls.ollama)
+          .replace(/sha256:[0-9a-f]{64}/, hash),
+    });
+    try {
+      const body = /-d '(\{.*\})'/.exec(blocks.map(({ text }) => text).join(""))?.[1] ?? "";
+      const refused = await gateway.post("/v1/chat/completions", body);
+      expect(`${await refused.text()}\n`).toBe(blocks.find(({ language }) => language === "json")?.text);
+      const answer = await gateway.post("/v1/chat/completions", body, { authorization: `Bearer ${key}` });
+      const head = shown(/^HTTP\/1.1 200/).slice(1);
+      for (const line of head.filter((each) => !/request-id|route/.test(each)))
+        expect(`${line.split(":")[0]}: ${answer.headers.get(line.split(":")[0] as string)}`).toBe(line);
+      expect(answer.headers.get("x-request-id")).not.toBeNull();
+      const status = await printed("status", "--admin", gateway.adminUrl);
+      const cells = (lines: readonly string[]) => lines.slice(2, 5).map((line) => line.split(/ {2,}/).slice(0, 4));
+      expect(cells(status)).toEqual(cells(shown(/^BACKEND/m)));
+    } finally {
+      await gateway.close();
+    }
   });
 });
