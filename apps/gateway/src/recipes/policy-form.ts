@@ -53,8 +53,6 @@ export function policyOf(recipe: Recipe, address = addressOf(recipe)): string {
   });
   for (const path of [
     ["backends", backendName, "timeouts"],
-    ["models", name, "on", 0],
-    ["models", name, "aliases"],
     ["models", name, "defaults"],
     ["routing", 0],
     ["tests", 0, "request"],
