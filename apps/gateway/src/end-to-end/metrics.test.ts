@@ -180,3 +180,28 @@ teams:
   expect(text.match(/^signalbox_config_info/gm)).toHaveLength(1);
   expect(text).toMatch(/^signalbox_tokens_total\{team="all",.*type="input"\} 1\d\d$/m);
 });
+
+test("a reply that the guard kept from the client has cost its tokens, too", async () => {
+  const rm = { name: "shell", arguments: { command: "rm" } };
+  const guarded = await startTestGateway({
+    engines: {
+      edge: { kind: "vllm", models: ["m"], script: [{ reply: { tool_calls: [rm] } }] },
+      gpu: { kind: "vllm", models: ["m"] },
+    },
+    yaml: ({ edge, gpu }) => `
+backends: { edge: { kind: vllm, url: "${edge}" }, gpu: { kind: vllm, url: "${gpu}" } }
+models:
+  asks: { on: [{ backend: edge, model: m }], tools: true, fallback: [large], guard: { deny: [{ tool: shell, action: escalate }] } }
+  large: { on: [{ backend: gpu, model: m }], tools: true }
+`,
+  });
+  const tools = [{ type: "function", function: { name: "shell", parameters: { type: "object" } } }];
+  await (await guarded.post(chat, hi("asks", { tools }))).text();
+  const text = await guarded.metrics();
+  for (const series of ['model="asks",backend="edge"', 'model="large",backend="gpu"'])
+    for (const type of ["input", "output"])
+      expect(text).toMatch(
+        new RegExp(`^signalbox_tokens_total\\{team="default",${series},type="${type}"\\} [1-9]`, "m"),
+      );
+  await guarded.close();
+});

@@ -209,7 +209,10 @@ export class Attempts implements AttemptEffects<OpenReply> {
       gpu: backend.gpu,
       spent: this.spent,
       onDenied: ({ usage, contentEvents }) => {
-        this.pay(model.name, tokensOf({ ...this.#story, usage, contentEvents, firstTokenAt: 0 }));
+        const story = this.#story;
+        const tokens = tokensOf({ ...story, usage, contentEvents, firstTokenAt: 0 });
+        story.denied = [...(story.denied ?? []), { backend: backend.name, model: model.name, usage: tokens }];
+        this.pay(model.name, tokens);
       },
     });
   }

@@ -26,6 +26,13 @@ interface UnclosedCount {
   count: number;
 }
 
+/** A reply that the guard kept from the client, so that another one was asked for. */
+interface DeniedReply {
+  readonly backend: string;
+  readonly model: string;
+  readonly usage: Usage;
+}
+
 /** Breaches of one of the guard's rules. */
 interface ViolationCount {
   readonly model: string;
@@ -92,6 +99,8 @@ export interface Story {
   /** Events with content, when the engine sent no usage. */
   contentEvents: number;
   malformedEvents: number;
+  /** What it cost beside the reply that was answered with; undefined = nothing. */
+  denied: DeniedReply[] | undefined;
   /** The tool calls of all attempts, by their fate; undefined = none. */
   toolCalls: CallCount[] | undefined;
   /** Undefined = none. */
@@ -147,6 +156,7 @@ export function createStory(id: string, endpoint: Endpoint): Story {
     usage: undefined,
     contentEvents: 0,
     malformedEvents: 0,
+    denied: undefined,
     toolCalls: undefined,
     unclosed: undefined,
     violations: undefined,

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "@signalbox/protocol";
+import type { ErrorCode, Usage } from "@signalbox/protocol";
 import type { AttemptRecord } from "@signalbox/router";
 import { type Story, tokensOf } from "../request-path/story.ts";
 import type { HistogramSeries, Metrics, NumberSeries } from "./metrics.ts";
@@ -48,6 +48,12 @@ export function createMeasure(metrics: Metrics, teams: TeamLabels): (story: Stor
     for (const { how, outcome } of story.recoveries ?? [])
       metrics.counter("signalbox_stream_recoveries_total", { model: story.model, how, outcome }).value++;
     if (story.firstTokenAt !== undefined) measureReply(metrics, story, story.firstTokenAt, series, team);
+    for (const { backend, model, usage } of story.denied ?? []) {
+      const labels = { team, model, backend };
+      metrics.counter("signalbox_tokens_total", { ...labels, type: "input" }).value += usage.promptTokens;
+      metrics.counter("signalbox_tokens_total", { ...labels, type: "output" }).value += usage.completionTokens;
+      measureParts(metrics, labels, usage);
+    }
     if (story.cost > 0 || story.baselineCost > 0) measureCost(metrics, story, team);
     if (story.toolCalls !== undefined) measureCalls(metrics, story);
     for (const { count, ...labels } of story.unclosed ?? [])
@@ -134,19 +140,28 @@ function measureCost(metrics: Metrics, story: Story, team: string): void {
   metrics.counter("signalbox_baseline_cost_total", { team, model }).value += story.baselineCost / NANO;
 }
 
+/** Parts of the tokens that many engines never tell: their series would all be 0. */
+function measureParts(
+  metrics: Metrics,
+  labels: { readonly team: string; readonly model: string; readonly backend: string },
+  { cachedTokens = 0, reasoningTokens = 0 }: Usage,
+): void {
+  if (cachedTokens > 0)
+    metrics.counter("signalbox_tokens_total", { ...labels, type: "cached_input" }).value += cachedTokens;
+  if (reasoningTokens > 0)
+    metrics.counter("signalbox_tokens_total", { ...labels, type: "reasoning" }).value += reasoningTokens;
+}
+
 function measureReply(metrics: Metrics, story: Story, firstTokenAt: number, series: RequestSeries, team: string): void {
   const untilFirst = firstTokenAt - story.started;
   series.firstToken.observe(untilFirst / 1000, traceOf(story));
   series.overhead.observe(Math.max(0, untilFirst - story.waitedMs - (story.queueMs ?? 0)) / 1000);
   const { model, backend } = story;
-  const { promptTokens, completionTokens, cachedTokens = 0, reasoningTokens = 0 } = tokensOf(story);
+  const usage = tokensOf(story);
+  const { promptTokens, completionTokens } = usage;
   series.input.value += promptTokens;
   series.output.value += completionTokens;
-  // Many engines never say; their series would all be 0.
-  if (cachedTokens > 0)
-    metrics.counter("signalbox_tokens_total", { team, model, backend, type: "cached_input" }).value += cachedTokens;
-  if (reasoningTokens > 0)
-    metrics.counter("signalbox_tokens_total", { team, model, backend, type: "reasoning" }).value += reasoningTokens;
+  measureParts(metrics, { team, model, backend }, usage);
   if (story.stream && story.lastEventAt !== undefined && completionTokens > 1) {
     series.perToken.observe((story.lastEventAt - firstTokenAt) / (completionTokens - 1) / 1000);
   }
