@@ -8,6 +8,25 @@ export class Tally {
     return this.#series.size;
   }
 
+  /** The names that something was counted for, without `signalbox_`. */
+  get names(): readonly string[] {
+    return [...new Set([...this.#series.values()].map(({ name }) => name))];
+  }
+
+  /** What was counted for a name, all series together. */
+  total(name: string): number {
+    return this.#of(name).reduce((sum, { count }) => sum + count, 0);
+  }
+
+  /** How many series of a name were counted. */
+  seriesOf(name: string): number {
+    return this.#of(name).length;
+  }
+
+  #of(name: string) {
+    return [...this.#series.values()].filter((series) => series.name === name);
+  }
+
   /** `name` without `signalbox_`. Labels that are not given are summed over in the metric. */
   add(name: string, labels: Labels, count = 1): void {
     const key = `${name}${JSON.stringify(labels)}`;
