@@ -184,6 +184,7 @@ export function policyOf(engines: Engines, { redisUrl, collectorUrl }: Around): 
       timeouts: { connect: "500ms", first_token: "2s", idle: "2s", total: "10s" },
       probe: { interval: "1s", timeout: "500ms" },
       queue: { max_wait: "2s", max_waiting: 12 },
+      scaling: { window: "15s" },
     },
   };
 }

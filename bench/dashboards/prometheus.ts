@@ -38,18 +38,23 @@ export interface Prometheus {
   over(expr: string, span: Span): Promise<Answered[]>;
   /** The values of a label of these series. */
   labelValues(label: string, selector: string, span: Span): Promise<string[]>;
+  /** How many exemplars an expression's series have. */
+  exemplars(expr: string, span: Span): Promise<number>;
   rules(): Promise<LoadedRule[]>;
   /** How many targets answered the last scrape. */
   targetsUp(): Promise<number>;
   close(): Promise<void>;
 }
 
-interface PrometheusOptions {
+/** How to start one. */
+export interface PrometheusOptions {
   /** Addresses of admin listeners, `127.0.0.1:PORT`. */
   readonly targets: readonly string[];
   readonly token: string;
   /** Texts of rule files, by name. */
   readonly rules: Readonly<Record<string, string>>;
+  /** What it does beyond what it does by itself. */
+  readonly features?: readonly ("exemplar-storage" | "native-histograms")[];
 }
 
 /** How long a step of a range is, in seconds. */
@@ -79,6 +84,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
     `--storage.tsdb.path=${join(folder, "data")}`,
     `--web.listen-address=127.0.0.1:${port}`,
     "--log.level=error",
+    ...(options.features ?? []).map((feature) => `--enable-feature=${feature}`),
   ];
   const child = start("anywhere", command, ["ignore", "inherit", "inherit"]);
   const url = `http://127.0.0.1:${port}`;
@@ -131,6 +137,10 @@ function apiOf(url: string): Omit<Prometheus, "url" | "close"> {
     },
     labelValues: (label, selector, { from, to }) =>
       get<string[]>(`label/${label}/values`, { "match[]": selector, start: from, end: to }),
+    exemplars: async (query, { from, to }) => {
+      const found = await get<{ exemplars: unknown[] }[]>("query_exemplars", { query, start: from, end: to });
+      return found.reduce((sum, { exemplars }) => sum + exemplars.length, 0);
+    },
     rules: async () => (await get<{ groups: { rules: LoadedRule[] }[] }>("rules")).groups.flatMap(({ rules }) => rules),
     targetsUp: async () => (await get<Vector>("query", { query: "up == 1" })).result.length,
   };

@@ -6,8 +6,8 @@ export interface Query {
   /** Whose it is, as a person finds it: dashboard, panel and letter, or the rule. */
   readonly what: string;
   readonly expr: string;
-  /** How it is asked: at one moment, over the whole time, or for the values of a label. */
-  readonly how: "at" | "over" | { readonly label: string };
+  /** How it is asked: at one moment, over the whole time, for exemplars, or for the values of a label. */
+  readonly how: "at" | "over" | "exemplars" | { readonly label: string };
 }
 
 /** What of a dashboard's JSON is read here. */
@@ -33,6 +33,7 @@ export interface PanelJson {
     readonly expr: string;
     readonly legendFormat?: string;
     readonly instant?: boolean;
+    readonly exemplar?: boolean;
   }[];
 }
 
@@ -45,8 +46,10 @@ export function queriesOf({ title, templating, panels }: DashboardJson): Query[]
     return [{ what: `${title} / $${name}`, expr, how: { label } }];
   });
   const asked = panels.flatMap(({ title: panel, targets = [] }) =>
-    targets.map(({ refId, expr, instant = false }): Query => {
-      return { what: `${title} / ${panel} / ${refId}`, expr, how: instant ? "at" : "over" };
+    targets.flatMap(({ refId, expr, instant = false, exemplar = false }): Query[] => {
+      const what = `${title} / ${panel} / ${refId}`;
+      const query: Query = { what, expr, how: instant ? "at" : "over" };
+      return exemplar ? [query, { what: `${what}, exemplars`, expr, how: "exemplars" }] : [query];
     }),
   );
   return [...variables, ...asked];
@@ -68,4 +71,12 @@ export function queriesOfRules(rules: readonly LoadedRule[]): Query[] {
       how: "over",
     }));
   });
+}
+
+/** What is asked of native histograms, which have no buckets of their own: the 95th percentile and the rate of each. */
+export function queriesOfNative(histograms: readonly string[]): Query[] {
+  return histograms.flatMap((name): Query[] => [
+    { what: `native ${name}, 95 %`, expr: `histogram_quantile(0.95, sum(rate(${name}[10s])))`, how: "over" },
+    { what: `native ${name}, rate`, expr: `histogram_count(sum(rate(${name}[10s])))`, how: "over" },
+  ]);
 }

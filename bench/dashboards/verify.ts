@@ -1,19 +1,27 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { metricTable } from "../../apps/gateway/src/signals/metric-table.ts";
 import { startRedis } from "../../apps/gateway/src/store/test-redis.ts";
 import { startGatewayProcess } from "../faults/gateway-process.ts";
 import { startCollector } from "./collector.ts";
 import { interpolated, selectorsOf } from "./expressions.ts";
 import { playIncidents, type Stage, startLoad } from "./moves.ts";
 import { policyOf, startEngines, tokens } from "./pool.ts";
-import { type Answered, type Prometheus, type Span, STEP_SECONDS, startPrometheus } from "./prometheus.ts";
-import { type DashboardJson, type Query, queriesOf, queriesOfRules } from "./queries.ts";
+import {
+  type Answered,
+  type Prometheus,
+  type PrometheusOptions,
+  type Span,
+  STEP_SECONDS,
+  startPrometheus,
+} from "./prometheus.ts";
+import { type DashboardJson, type Query, queriesOf, queriesOfNative, queriesOfRules } from "./queries.ts";
 
 /** What became of one query. */
 export interface Verdict {
   readonly what: string;
   readonly expr: string;
-  /** Series or label values that it gave. */
+  /** Series, exemplars or label values that it gave. */
   readonly count: number;
   /** The highest value of all; nothing where there are none. */
   readonly max?: number;
@@ -64,7 +72,10 @@ function judged(answers: readonly Answered[]): Omit<Verdict, "what" | "expr"> {
 async function answerOf({ how }: Query, expr: string, prometheus: Prometheus, span: Span) {
   if (how === "at") return judged(await prometheus.at(expr, span.to));
   if (how === "over") return judged(await prometheus.over(expr, span));
-  const { length: count } = await prometheus.labelValues(how.label, expr, span);
+  const count =
+    how === "exemplars"
+      ? await prometheus.exemplars(expr, span)
+      : (await prometheus.labelValues(how.label, expr, span)).length;
   return count > 0 ? { count } : { count, problem: "none" };
 }
 
@@ -84,6 +95,10 @@ export async function verdictOn(query: Query, prometheus: Prometheus, span: Span
   }
 }
 
+const histograms = Object.entries(metricTable)
+  .filter(([, { type }]) => type === "histogram")
+  .map(([name]) => name);
+
 /** What a verification needs besides what is committed. */
 interface VerifyOptions {
   readonly say: (what: string) => void;
@@ -91,7 +106,7 @@ interface VerifyOptions {
 }
 
 /**
- * Runs two gateways on one Redis before simulated engines, with a Prometheus that scrapes them, while requests of all kinds
+ * Runs two gateways on one Redis before simulated engines, with a Prometheus that scrapes them and one that takes native histograms, while requests of all kinds
  * and one incident after the other make every series move; then asks every query of the dashboards and of the rules.
  */
 export async function verify({ say, dashboards }: VerifyOptions): Promise<Verdict[]> {
@@ -102,13 +117,14 @@ export async function verify({ say, dashboards }: VerifyOptions): Promise<Verdic
   };
   try {
     const stage = await setStage(keep);
-    const prometheus = await startPrometheus({
-      targets: stage.gateways.map(({ adminUrl }) => new URL(adminUrl).host),
-      token: tokens.prometheus,
-      rules: hastyRules(),
-    });
-    keep(prometheus, prometheus.close);
-    return await runOn(stage, prometheus, dashboards, say);
+    const targets = stage.gateways.map(({ adminUrl }) => new URL(adminUrl).host);
+    const start = async (options: Pick<PrometheusOptions, "rules" | "features">): Promise<Prometheus> => {
+      const prometheus = await startPrometheus({ targets, token: tokens.prometheus, ...options });
+      return keep(prometheus, prometheus.close);
+    };
+    const classic = await start({ rules: hastyRules(), features: ["exemplar-storage"] });
+    const native = await start({ rules: {}, features: ["native-histograms"] });
+    return await runOn(stage, { classic, native }, dashboards, say);
   } finally {
     for (const close of started.reverse()) await close();
   }
@@ -131,25 +147,27 @@ async function setStage(keep: <T>(thing: T, close: () => unknown) => T): Promise
 
 async function runOn(
   stage: Stage,
-  prometheus: Prometheus,
+  { classic, native }: Readonly<Record<"classic" | "native", Prometheus>>,
   dashboards: readonly DashboardJson[],
   say: (what: string) => void,
 ): Promise<Verdict[]> {
   const stopped = new AbortController();
   const from = Date.now() / 1000;
   // Counters are to be seen at 0 before they move, as in a gateway that has just been started.
-  while ((await prometheus.targetsUp()) < stage.gateways.length) await sleep(200);
+  for (const prometheus of [classic, native])
+    while ((await prometheus.targetsUp()) < stage.gateways.length) await sleep(200);
   try {
     startLoad(stage, stopped.signal);
     await playIncidents(stage, say);
-    const rules = await prometheus.rules();
+    const rules = await classic.rules();
     const ill = rules.filter(({ health }) => health !== "ok");
     const queries = [...dashboards.flatMap(queriesOf), ...queriesOfRules(rules)];
     const verdicts: Verdict[] = ill.map(({ name, query, lastError }) => {
       return { what: `rule ${name}`, expr: query, count: 0, problem: lastError ?? "its health is not ok" };
     });
     const span = { from, to: Date.now() / 1000 - 1 };
-    for (const query of queries) verdicts.push(await verdictOn(query, prometheus, span));
+    for (const query of queries) verdicts.push(await verdictOn(query, classic, span));
+    for (const query of queriesOfNative(histograms)) verdicts.push(await verdictOn(query, native, span));
     return verdicts;
   } finally {
     stopped.abort();

@@ -162,7 +162,6 @@ const felt = [
     description: "Seconds for each token, by model. The dashed line is `server.alerts.token_time`, critical.",
     unit: "s",
     width: 8,
-    exemplars: true,
     runbook: "SignalboxTokenTime",
     queries: [
       { expr: quantile(0.95, "signalbox_time_per_output_token_seconds", { by: ["model"] }), legend: "{{model}}" },

@@ -119,7 +119,7 @@ export function graph(text: GraphText): Panel {
       text.queries.map((query, index) =>
         target(query, index)
           .range()
-          .exemplar(text.exemplars === true),
+          .exemplar(text.exemplars === true && query.legend !== LIMIT),
       ),
     )
     .lineWidth(1)

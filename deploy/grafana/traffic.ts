@@ -216,7 +216,6 @@ const tokens = [
     description: "Time between two tokens of a stream. Above 100 ms people read faster than it writes.",
     unit: "s",
     width: 8,
-    exemplars: true,
     queries: [
       { expr: quantile(0.95, "signalbox_time_per_output_token_seconds", { by: ["model"] }), legend: "{{model}}" },
     ],
