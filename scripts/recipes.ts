@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { deployFiles } from "../apps/gateway/src/recipes/deploy-files.ts";
-import { withRecipeTable } from "../apps/gateway/src/recipes/engines-doc.ts";
+import { withRecipes } from "../apps/gateway/src/recipes/engines-doc.ts";
 
 const folder = fileURLToPath(new URL("../deploy/engines/", import.meta.url));
 
@@ -14,5 +14,5 @@ for (const [path, text] of deployFiles()) {
   writeFileSync(file, text, { mode: path.endsWith(".sh") ? 0o755 : 0o644 });
 }
 const page = fileURLToPath(new URL("../docs/engines.md", import.meta.url));
-writeFileSync(page, withRecipeTable(readFileSync(page, "utf8")));
-console.log(`written: ${folder}, and the table in ${page}`);
+writeFileSync(page, withRecipes(readFileSync(page, "utf8")));
+console.log(`written: ${folder}, and what ${page} shows of it`);

@@ -10,7 +10,7 @@ import { formatError } from "../config/problems.ts";
 import { commandForm, commandWords } from "./command-form.ts";
 import { composeForm } from "./compose-form.ts";
 import { deployFiles } from "./deploy-files.ts";
-import { withRecipeTable } from "./engines-doc.ts";
+import { withRecipes } from "./engines-doc.ts";
 import { choicesOf, findRecipe } from "./find-recipe.ts";
 import { kubernetesForm } from "./kubernetes-form.ts";
 import { policyForm } from "./policy-form.ts";
@@ -156,8 +156,8 @@ test("the command is a script that a shell reads", () => {
 describe("docs/engines.md", () => {
   const page = readFileSync(new URL("../../../../docs/engines.md", import.meta.url), "utf8");
 
-  test("has the table that `pnpm recipes` writes", () => {
-    expect(withRecipeTable(page)).toBe(page);
+  test("has the table and the recipe that `pnpm recipes` writes", () => {
+    expect(withRecipes(page)).toBe(page);
   });
 
   test("reckons the memory of MiniMax-M2 as the recipes do", () => {

@@ -14,7 +14,7 @@ const gpuGb: Readonly<Record<number, number>> = { 4: 96, 8: 144 };
 
 /** MiniMax-M2 on SGLang. */
 export const sglang: RecipeKind = {
-  checked: "SGLang 0.5.17, its documentation of server arguments, and MiniMax-M2's guide to SGLang",
+  checked: "SGLang 0.5.17, its server_args.py, and MiniMax-M2's guide to SGLang",
   models: { "minimax-m2": [facts.repository] },
   scenarios: ["light", "balanced", "heavy"],
   gpusOf: () => [4, 8],
