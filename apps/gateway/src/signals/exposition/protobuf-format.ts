@@ -24,11 +24,25 @@ function writeFamily(writer: ProtobufWriter, { name, help, type, series }: Famil
 }
 
 function writeMetric(writer: ProtobufWriter, type: Family["type"], { labels, one }: Series): void {
-  for (const [name, value] of Object.entries(labels)) writer.message(1, () => writePair(writer, name, value));
+  writer.raw(pairsOf(labels));
   writer.message(valueFields[type], () => {
     if (one instanceof Histogram) writeHistogram(writer, one);
     else writer.double(1, one.value);
   });
+}
+
+/** Labels stay the same as long as their series. */
+const knownPairs = new WeakMap<Series["labels"], Buffer>();
+
+function pairsOf(labels: Series["labels"]): Buffer {
+  let bytes = knownPairs.get(labels);
+  if (bytes === undefined) {
+    const writer = new ProtobufWriter(256);
+    for (const [name, value] of Object.entries(labels)) writer.message(1, () => writePair(writer, name, value));
+    bytes = Buffer.from(writer.bytes);
+    knownPairs.set(labels, bytes);
+  }
+  return bytes;
 }
 
 function writePair(writer: ProtobufWriter, name: string, value: string): void {

@@ -1,9 +1,12 @@
-const CHUNK_BYTES = 64 * 1024;
-
 /** Writes protocol buffers: fields one after the other, a message inside another as what a function writes. */
 export class ProtobufWriter {
-  #bytes = Buffer.allocUnsafe(CHUNK_BYTES);
+  #bytes: Buffer;
   #length = 0;
+
+  /** `room`: bytes that it begins with; it grows as it has to. */
+  constructor(room: number = 64 * 1024) {
+    this.#bytes = Buffer.allocUnsafe(room);
+  }
 
   /** What was written so far. */
   get bytes(): Buffer {
@@ -51,16 +54,26 @@ export class ProtobufWriter {
 
   /** A message behind its length. */
   delimited(write: () => void): void {
-    const start = this.#length;
+    this.#reserve(1);
+    const start = ++this.#length;
     write();
     const length = this.#length - start;
-    const head = varintBytes(length);
-    // The length is known when the message is written: it is moved up to make room.
-    this.#reserve(head);
-    this.#bytes.copyWithin(start + head, start, start + length);
-    this.#length = start;
+    // Most lengths fit into the byte that was left for them; else the message is moved up.
+    const more = varintBytes(length) - 1;
+    if (more > 0) {
+      this.#reserve(more);
+      this.#bytes.copyWithin(start + more, start, start + length);
+    }
+    this.#length = start - 1;
     this.#varint(length);
     this.#length += length;
+  }
+
+  /** What another writer has written. */
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
   }
 
   #key(field: number, wireType: number): void {
@@ -69,6 +82,10 @@ export class ProtobufWriter {
 
   #varint(value: number): void {
     this.#reserve(10);
+    if (value < 128) {
+      this.#bytes[this.#length++] = value;
+      return;
+    }
     let rest = value;
     while (rest > 127) {
       this.#bytes[this.#length++] = (rest % 128) + 128;
