@@ -103,7 +103,7 @@ export const alertTable = {
   },
   SignalboxNoCapacity: {
     severities: warning,
-    condition: "Requests are turned away because the pool has no room, for 5 minutes",
+    condition: "Requests are turned away because the pool has no room, for 10 minutes",
     thresholds: ["min_failures"],
   },
   SignalboxRetries: {
