@@ -1,4 +1,4 @@
-import type { FailureCause, OutcomeKind } from "@signalbox/protocol";
+import type { ErrorCode, FailureCause, OutcomeKind } from "@signalbox/protocol";
 import { type BreakerState, chainOf, complexities, type Policy, type Rule } from "@signalbox/router";
 import type { TurnedAwayReason } from "../admission/turned-away.ts";
 import type { Config } from "../config/config.ts";
@@ -50,6 +50,12 @@ const retried = [...causes, "backpressure", "caller_error", "shortage", "cancell
 const breakerStates = ["closed", "open", "half_open"] as const satisfies readonly BreakerState[];
 const shortages: readonly Shortage[] = ["lag", "requests", "connections", "bodies"];
 const reasons: readonly TurnedAwayReason[] = ["team_backlog", "queue_full", "expected_wait", "max_wait", "shutdown"];
+const adminRefusals = [
+  "invalid_api_key",
+  "too_many_failed_keys",
+  "role_not_sufficient",
+  "change_not_allowed",
+] as const satisfies readonly ErrorCode[];
 const recovered: readonly RecoveryNote["outcome"][] = [
   "finished",
   "broken",
@@ -66,6 +72,7 @@ function ofGateway({ store, server }: Config): Known {
     signalbox_config_reloads_total: ["success", "failure"].map((result) => ({ result })),
     signalbox_audit_records_total:
       server.auditFile === undefined ? [] : ["written", "failed"].map((result) => ({ result })),
+    signalbox_admin_refusals_total: adminRefusals.map((code) => ({ code })),
     signalbox_store_transitions_total: store === "memory" ? [] : ["shared", "local"].map((to) => ({ to })),
   };
 }
