@@ -3,6 +3,7 @@ import { errorTable } from "@signalbox/protocol";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { alertTable, type Severity, type ThresholdName, thresholdTable } from "./alert-table.ts";
+import { metricTable } from "./metric-table.ts";
 
 const folder = new URL("../../../../deploy/prometheus/", import.meta.url);
 const textOf = (name: string) => readFileSync(new URL(name, folder), "utf8");
@@ -30,8 +31,8 @@ test("there is a rule for every severity of every alert of the table, and no oth
 
 test.each(named)("%s says what it found, of whom, and where to read on", (_name, { alert = "", annotations }) => {
   expect(Object.keys(annotations ?? {})).toEqual(["summary", "description", "runbook_url"]);
-  expect(annotations?.summary).toContain("{{ $labels.");
-  expect(annotations?.description).toContain("{{ $labels.");
+  expect(annotations?.summary).toContain("$labels.");
+  expect(annotations?.description).toContain("$labels.");
   expect(annotations?.runbook_url).toBe(`docs/runbooks.md#${alert.toLowerCase()}`);
 });
 
@@ -58,6 +59,32 @@ test("every threshold is compared with by some rule", () => {
 function withRecordings(expr: string): string {
   const read = recordings.filter(({ record = "" }) => expr.includes(record) && record !== "signalbox:alert_threshold");
   return [expr, ...read.map((rule) => withRecordings(rule.expr))].join("\n");
+}
+
+const expressions = [...recordings.map((rule) => [rule.record as string, rule] as const), ...named];
+/** A series, with its recording's level before it, and what stands in its braces. */
+const series = /((?:\w+:)?signalbox_\w+(?::\w+)?|\bsignalbox:\w+)(?:\{([^}]*)\})?/g;
+
+test.each(expressions)(
+  "%s reads metrics and recordings that there are, by labels that they have",
+  (_name, { expr }) => {
+    for (const [, name = "", matchers = ""] of expr.matchAll(series)) {
+      if (name.includes(":")) {
+        expect(recordings.map(({ record }) => record)).toContain(name);
+        continue;
+      }
+      const row = rowOf(name);
+      expect(row, name).toBeDefined();
+      const labels = [...matchers.matchAll(/(\w+)(?:=|!)/g)].map(([, label]) => label as string);
+      expect(labels.filter((label) => !row?.labels.includes(label))).toEqual([]);
+    }
+  },
+);
+
+function rowOf(name: string): { readonly type: string; readonly labels: readonly string[] } | undefined {
+  const table: Readonly<Record<string, { readonly type: string; readonly labels: readonly string[] }>> = metricTable;
+  const histogram = table[name.replace(/_(bucket|count|sum)$/, "")];
+  return table[name] ?? (histogram?.type === "histogram" ? histogram : undefined);
 }
 
 test("what counts as failed is every error with a 5xx status", () => {

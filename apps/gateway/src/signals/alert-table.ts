@@ -152,6 +152,7 @@ export const alertTable = {
   SignalboxStoredKeysOld: { severities: warning, condition: "A replica has not heard of changed keys for 5 minutes" },
   SignalboxUsageLost: { severities: warning, condition: "Entries of the usage ledger are lost" },
   SignalboxLogLost: { severities: warning, condition: "Lines of the log are lost" },
+  SignalboxTracesLost: { severities: warning, condition: "Spans of traces are lost, for 15 minutes" },
   SignalboxShedding: {
     severities: warning,
     condition: "A gateway refuses requests for want of room of its own, for 5 minutes",
