@@ -27,6 +27,7 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
   "tests of rules": ["rule_files", "tests"],
   prometheus: ["scrape_configs"],
   rules: ["groups"],
+  alertmanager: ["route", "receivers"],
   "rules of prometheus-adapter": ["externalRules"],
   "values of the Helm chart": ["config"],
 };
