@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { repository } from "../../deploy/tools.ts";
 
 /** What deploy/Dockerfile says of how its image runs. */
 export interface Image {
@@ -10,8 +10,6 @@ export interface Image {
   readonly group: number;
   readonly env: Readonly<Record<string, string>>;
 }
-
-export const repository = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
  * Reads the last stage of a Dockerfile.

@@ -3,19 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../processes.ts";
+import type { Finding } from "./finding.ts";
 import type { Restricted, RestrictedOptions } from "./restricted.ts";
 import { beginSlowStreams, sendRequests, startEngines } from "./traffic.ts";
 
 const MEMORY_BYTES = 256 * 1024 * 1024;
 const STREAMS = 4;
 const READY_WITHIN_MS = 30_000;
-
-/** One thing that was looked at. */
-export interface Finding {
-  readonly what: string;
-  readonly ok: boolean;
-  readonly seen: string;
-}
 
 /**
  * Starts the gateway restricted, sends it requests, stops it with streams under way: what was seen of it. Resolves with

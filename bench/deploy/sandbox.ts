@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Readable } from "node:stream";
+import { repository } from "../../deploy/tools.ts";
 import { commandExists } from "../processes.ts";
-import { type Image, readImage, repository } from "./image.ts";
+import { type Image, readImage } from "./image.ts";
 import { limitMemory, type MemoryLimit } from "./memory-limit.ts";
 import type { Restricted, RestrictedOptions } from "./restricted.ts";
 
