@@ -1,3 +1,7 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ConfigFile } from "../../apps/gateway/src/config/schema.ts";
 import { settingsOf } from "../../apps/gateway/src/config/settings.ts";
@@ -72,6 +76,48 @@ test("a metric that is not there is told, and so is a series that its type has n
   expect(unknownMetrics("signalbox_requests_total_bucket")).toEqual(["signalbox_requests_total_bucket"]);
   expect(unknownMetrics("sum(signalbox_request_duration_seconds_bucket) signalbox_*")).toEqual([]);
 });
+
+/** Queries in the text of a page: code that names a metric and does something with it. */
+function queriesOf(page: string): string[] {
+  const blocks = fencesOf(page).flatMap(({ language, text }) => (language === "promql" ? [text] : []));
+  const inText = [...proseOf(page).matchAll(/`([^`]*signalbox_[^`]*)`/g)]
+    .map(([, code]) => (code as string).replaceAll("\n", " "))
+    .filter((code) => /signalbox_\w+(\[|\{[^}]*=)|\(.*signalbox_|signalbox_\w+ [=<>!]/.test(code));
+  return [...blocks, ...inText];
+}
+
+/** Labels that a query asks a metric for and that the metric has not. */
+function unknownLabels(query: string): string[] {
+  return [...query.matchAll(/(signalbox_\w+)\{([^}]*)\}/g)].flatMap(([, name = "", matchers = ""]) => {
+    const metric = Object.hasOwn(metricTable, name) ? name : name.replace(suffixes, "");
+    const row: { readonly labels: readonly string[] } | undefined = metricTable[metric as keyof typeof metricTable];
+    const asked = [...matchers.matchAll(/(\w+) *(?:=~|!~|!=|=)/g)].map(([, label]) => label as string);
+    const known = [...(row?.labels ?? []), "job", "instance", "le"];
+    return asked.filter((label) => !known.includes(label)).map((label) => `${name}: ${label}`);
+  });
+}
+
+test("queries that pages show ask for labels that the metrics have", () => {
+  const queries = pages.flatMap(queriesOf);
+  expect(queries.length).toBeGreaterThan(20);
+  expect(queries.flatMap(unknownLabels)).toEqual([]);
+  expect(unknownLabels('signalbox_requests_total{team="a",kind=~"b"}')).toEqual(["signalbox_requests_total: kind"]);
+});
+
+const promtool = "promtool";
+test.skipIf(spawnSync(promtool, ["--version"]).status !== 0)(
+  "queries that pages show are right by promtool, of Debian's prometheus",
+  () => {
+    const rules = pages.flatMap(queriesOf).map((expr, index) => ({ record: `query:${index}`, expr }));
+    const folder = mkdtempSync(join(tmpdir(), "signalbox-queries-"));
+    writeFileSync(join(folder, "rules.yml"), JSON.stringify({ groups: [{ name: "queries", rules }] }));
+    const { status, stdout, stderr } = spawnSync(promtool, ["check", "rules", join(folder, "rules.yml")], {
+      encoding: "utf8",
+    });
+    rmSync(folder, { recursive: true });
+    expect(`${status} ${status === 0 ? "" : stdout + stderr}`).toBe("0 ");
+  },
+);
 
 test("docs/api.md has a row for every header of ours that the gateway reads or sends, and no other", () => {
   const sources = filesUnder("apps/gateway/src").filter(
