@@ -2,7 +2,7 @@ import { type Simulator, type SimulatorInput, startSimulator } from "../../packa
 import { hashOf } from "../hostile/ready-gateway.ts";
 
 /** What an engine says that tells all sorts of tokens. */
-export const toldUsage = {
+const toldUsage = {
   prompt_tokens: 120,
   completion_tokens: 30,
   total_tokens: 150,
@@ -82,7 +82,7 @@ export const prices: Readonly<Record<string, { readonly input: number; readonly 
 };
 
 /** Those with a label of their own, and one more that is `other`. */
-export const labelledTeams = ["limited", "poor", "narrow", "alpha", "beta"] as const;
+const labelledTeams = ["limited", "poor", "narrow", "alpha", "beta"] as const;
 export const teams = [...labelledTeams, "gamma"] as const;
 export type TeamName = (typeof teams)[number];
 

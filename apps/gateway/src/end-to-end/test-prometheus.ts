@@ -4,9 +4,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 
+/** Debian's package. */
+const program = "prometheus";
+
 /** Why there is no Prometheus to test with; undefined = there is one. */
 export const noPrometheus: string | undefined =
-  spawnSync("prometheus", ["--version"]).status === 0 ? undefined : "no prometheus on the PATH";
+  spawnSync(program, ["--version"]).status === 0 ? undefined : "no prometheus on the PATH";
 
 /** A Prometheus that scrapes one address each second. */
 export interface TestPrometheus {
@@ -26,7 +29,7 @@ scrape_configs: [{ job_name: signalbox, static_configs: [{ targets: ["${target}"
 `,
   );
   const child = spawn(
-    "prometheus",
+    program,
     [
       `--config.file=${config}`,
       `--storage.tsdb.path=${path.join(folder, "data")}`,

@@ -16,7 +16,7 @@ export const limitLabels: readonly string[] = Object.values(limitsByCode);
 /** Billionths of the currency in one. */
 const NANO = 1e9;
 
-/** The series that requests of one sort count in: same team, model, backend, endpoint and end. */
+/** The series that requests of one sort count in: same team, model, backend, endpoint, end and decision. */
 interface RequestSeries {
   readonly requests: NumberSeries;
   readonly duration: HistogramSeries;
@@ -25,6 +25,10 @@ interface RequestSeries {
   readonly perToken: HistogramSeries;
   readonly input: NumberSeries;
   readonly output: NumberSeries;
+  readonly decisions: NumberSeries;
+  /** Of attempts whose answer came to its end: nearly all. */
+  readonly wholeAttempts: NumberSeries;
+  readonly attemptDuration: HistogramSeries;
 }
 
 /** Counts every metric of one request, once, at its end. */
@@ -32,7 +36,7 @@ export function createMeasure(metrics: Metrics, teams: TeamLabels): (story: Stor
   const known = new Map<string, RequestSeries>();
   return (story) => {
     const team = teams.of(story.team);
-    const key = `${team}|${story.model || story.chosen}|${story.backend}|${story.endpoint}|${story.status}|${story.code}`;
+    const key = `${team}|${story.model || story.chosen}|${story.backend}|${story.endpoint}|${story.status}|${story.code}|${story.rule}|${story.complexity}`;
     let series = known.get(key);
     if (series === undefined) {
       series = seriesFor(metrics, story, team);
@@ -43,8 +47,8 @@ export function createMeasure(metrics: Metrics, teams: TeamLabels): (story: Stor
     series.duration.observe((now - story.started) / 1000, traceOf(story));
     if (story.queueMs !== undefined)
       metrics.histogram("signalbox_queue_seconds", { priority: story.priority! }).observe(story.queueMs / 1000);
-    if (story.rule !== "") measureDecision(metrics, story);
-    measureAttempts(metrics, story, now);
+    series.decisions.value++;
+    measureAttempts(metrics, story, series, now);
     for (const { how, outcome } of story.recoveries ?? [])
       metrics.counter("signalbox_stream_recoveries_total", { model: story.model, how, outcome }).value++;
     if (story.firstTokenAt !== undefined) measureReply(metrics, story, story.firstTokenAt, series, team);
@@ -78,11 +82,17 @@ function seriesFor(metrics: Metrics, story: Story, team: string): RequestSeries 
   });
   const duration = metrics.histogram("signalbox_request_duration_seconds", { team, model, endpoint });
   const overhead = metrics.histogram("signalbox_overhead_seconds", { endpoint });
-  if (backend === "") return { ...unanswered, requests, duration, overhead };
+  const { rule, chosen, complexity = "" } = story;
+  const decisions =
+    rule === "" ? nowhere : metrics.counter("signalbox_decisions_total", { rule, model: chosen, complexity });
+  if (backend === "") return { ...unanswered, requests, duration, overhead, decisions };
   return {
     requests,
     duration,
     overhead,
+    decisions,
+    wholeAttempts: metrics.counter("signalbox_attempts_total", { backend, model, outcome: "ok", cause: "" }),
+    attemptDuration: metrics.histogram("signalbox_attempt_duration_seconds", { backend, model }),
     firstToken: metrics.histogram("signalbox_time_to_first_token_seconds", { model, backend }),
     perToken: metrics.histogram("signalbox_time_per_output_token_seconds", { model, backend }),
     input: metrics.counter("signalbox_tokens_total", { team, model, backend, type: "input" }),
@@ -92,25 +102,33 @@ function seriesFor(metrics: Metrics, story: Story, team: string): RequestSeries 
 
 /** What a request that no backend answered counts in: nothing. */
 const nowhere = { value: 0, observe() {} };
-const unanswered = { firstToken: nowhere, perToken: nowhere, input: nowhere, output: nowhere };
+const unanswered = {
+  firstToken: nowhere,
+  perToken: nowhere,
+  input: nowhere,
+  output: nowhere,
+  wholeAttempts: nowhere,
+  attemptDuration: nowhere,
+};
 
-function measureDecision(metrics: Metrics, { rule, chosen, complexity = "" }: Story): void {
-  metrics.counter("signalbox_decisions_total", { rule, model: chosen, complexity }).value++;
-}
-
-function measureAttempts(metrics: Metrics, story: Story, now: number): void {
+function measureAttempts(metrics: Metrics, story: Story, series: RequestSeries, now: number): void {
   let before: AttemptRecord | undefined;
   const trace = traceOf(story);
   for (const record of story.records) {
     if (record.outcome === "skipped") continue;
     const last = record.outcome === "ok";
     const { backend, model, ms } = record;
-    const outcome = last ? story.outcome : record.outcome;
-    const cause = (last ? story.cause : record.cause) ?? "";
-    metrics.counter("signalbox_attempts_total", { backend, model, outcome, cause }).value++;
     // A record's time ends with the first content, where there was some; its answer ended just now.
     const tookMs = last && story.committedAt !== undefined ? ms + now - story.committedAt : ms;
-    metrics.histogram("signalbox_attempt_duration_seconds", { backend, model }).observe(tookMs / 1000, trace);
+    if (last && story.outcome === "ok" && backend === story.backend && model === story.model) {
+      series.wholeAttempts.value++;
+      series.attemptDuration.observe(tookMs / 1000, trace);
+    } else {
+      const outcome = last ? story.outcome : record.outcome;
+      const cause = (last ? story.cause : record.cause) ?? "";
+      metrics.counter("signalbox_attempts_total", { backend, model, outcome, cause }).value++;
+      metrics.histogram("signalbox_attempt_duration_seconds", { backend, model }).observe(tookMs / 1000, trace);
+    }
     if (record.hedge !== undefined) {
       metrics.counter("signalbox_hedges_total", { model: record.hedge, outcome: fateOf(record.outcome) }).value++;
       continue;
