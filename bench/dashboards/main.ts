@@ -39,6 +39,8 @@ const verdicts = await verify({
   say: (what) => console.log(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${what}`),
 });
 for (const verdict of verdicts) console.log(lineOf(verdict));
+const still = verdicts.filter(({ max }) => max === 0);
+console.log(`0 all the time: ${still.map(({ what }) => what).join("; ") || "none"}`);
 const failed = verdicts.filter(({ problem }) => problem !== undefined).length;
 const passed = verdicts.length - failed;
 if (verdicts.length < FEWEST) console.log(`only ${verdicts.length} queries were found, of at least ${FEWEST}`);

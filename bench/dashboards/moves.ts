@@ -113,12 +113,10 @@ async function junk(gateway: GatewayProcess): Promise<void> {
   await fetch(`${gateway.adminUrl}/status`, { headers: { authorization: "Bearer nobody" } }).catch(() => {});
 }
 
-async function byHand({ adminUrl }: GatewayProcess, backend: string, action: string): Promise<void> {
-  await fetch(`${adminUrl}/backends/${backend}`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${tokens.operator}`, "content-type": "application/json" },
-    body: JSON.stringify({ action }),
-  });
+/** Changes something at the admin listener. */
+async function change({ adminUrl }: GatewayProcess, path: string, what: object): Promise<void> {
+  const headers = { authorization: `Bearer ${tokens.admin}`, "content-type": "application/json" };
+  await fetch(`${adminUrl}${path}`, { method: "POST", headers, body: JSON.stringify(what) });
 }
 
 /** Starts requests of all kinds, which go on until the signal fires. */
@@ -140,7 +138,12 @@ export async function playIncidents(stage: Stage, say: (what: string) => void): 
   const incidents: readonly (readonly [afterMs: number, what: string, how: () => unknown])[] = [
     [6000, "an engine dies", () => engines.m2b.kill()],
     [1000, "more comes than there is room for", () => void flood(first)],
-    [5000, "a backend is drained by hand", () => gateways.map((gateway) => byHand(gateway, "late", "drain"))],
+    [
+      5000,
+      "a backend is drained by hand",
+      () => gateways.map((gateway) => change(gateway, "/backends/late", { action: "drain" })),
+    ],
+    [0, "a key is made", () => change(first, "/keys", { action: "create", team: "search", name: "ci" })],
     [4000, "the engine is back", () => engines.m2b.revive()],
     [2000, "a policy with an error is written", () => replaceConfig(second, { ...policy, routing: "nowhere" })],
     [3000, "Redis is gone", () => redis.kill()],

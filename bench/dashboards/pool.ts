@@ -5,7 +5,7 @@ const M2 = "MiniMaxAI/MiniMax-M2";
 const QWEN = "Qwen/Qwen3-4B";
 
 /** Tokens of the admin listener. */
-export const tokens = { prometheus: "reads-what-there-is-61b7", operator: "does-what-is-asked-93fe" } as const;
+export const tokens = { prometheus: "reads-what-there-is-61b7", admin: "does-what-is-asked-93fe" } as const;
 
 /** Keys of teams; each team meets limits of its own. */
 export const keys = {
@@ -159,7 +159,7 @@ export function policyOf(engines: Engines, { redisUrl, collectorUrl }: Around): 
     server: {
       admin_tokens: [
         { name: "prometheus", role: "viewer", hash: hashOf(tokens.prometheus) },
-        { name: "operator", role: "operator", hash: hashOf(tokens.operator) },
+        { name: "hands", role: "admin", hash: hashOf(tokens.admin) },
       ],
       audit_file: "audit.jsonl",
       capture: { file: "replies.jsonl" },

@@ -42,6 +42,33 @@ test("there are at least 60 queries, and a name of its own for each", () => {
   expect(new Set(asked.map(({ what }) => what)).size).toBe(asked.length);
 });
 
+/** Gauges of which each replica has a part of its own; of all others every replica tells the same. */
+const parts = [
+  "signalbox_in_flight_requests",
+  "signalbox_open_connections",
+  "signalbox_queue_waiting_requests",
+  "signalbox_backend_in_flight_requests",
+  "signalbox_store_backlog",
+  "signalbox_model_load_ratio",
+];
+
+test("gauges are summed over replicas where each has its part, and nowhere else", () => {
+  for (const { what, expr } of names.flatMap((name) => queriesOf(jsonOf(name)))) {
+    for (const [, how, by = "", metric = ""] of expr.matchAll(
+      /\b(sum|max|min)(?: by \(([^)]*)\) )?\((signalbox_\w+)\{/g,
+    )) {
+      if (by.split(", ").includes("instance")) continue;
+      expect(how === "sum", `${what}: ${metric}`).toBe(parts.includes(metric));
+    }
+  }
+});
+
+test("docs/observability.md says what is on each", () => {
+  const page = readFileSync(new URL("../../docs/observability.md", import.meta.url), "utf8");
+  const told = [...page.matchAll(/^\| `([\w-]+)\.json` \|/gm)].map(([, name]) => name);
+  expect(told.toSorted()).toEqual(names.toSorted());
+});
+
 test("every metric is on a dashboard", () => {
   const all = names.map(committed).join("");
   const missing = Object.keys(metricTable).filter((name) => !new RegExp(`${name}(_bucket|_sum|_count)?\\b`).test(all));

@@ -25,7 +25,7 @@ import {
   ThresholdsConfigBuilder,
   ThresholdsMode,
 } from "@grafana/grafana-foundation-sdk/dashboard";
-import { PanelBuilder as Heatmap } from "@grafana/grafana-foundation-sdk/heatmap";
+import { PanelBuilder as Heatmap, YAxisConfigBuilder } from "@grafana/grafana-foundation-sdk/heatmap";
 import { DataqueryBuilder, PromQueryFormat } from "@grafana/grafana-foundation-sdk/prometheus";
 import { PanelBuilder as Stat } from "@grafana/grafana-foundation-sdk/stat";
 import { PanelBuilder as StateTimeline } from "@grafana/grafana-foundation-sdk/statetimeline";
@@ -94,6 +94,7 @@ function finish<B extends Builder>(builder: B, text: PanelText, height: number):
     .description(text.description)
     .datasource(datasource)
     .unit(text.unit)
+    .noValue("none")
     .span(text.width)
     .height(text.height ?? height);
   if (text.runbook !== undefined) builder.links([runbookLink(text.runbook)]);
@@ -250,6 +251,7 @@ export function heatmap(text: PanelText): Panel {
     .targets(
       text.queries.map((query, index) => target(query, index).range().format(PromQueryFormat.Heatmap).exemplar(true)),
     )
-    .calculate(false);
+    .calculate(false)
+    .yAxis(new YAxisConfigBuilder().unit(text.unit));
   return finish(builder, text, GRAPH_HEIGHT);
 }
