@@ -80,23 +80,27 @@ test("a file that is replaced by renaming comes into force, and the next one too
   expect(changes).toEqual([4, 5]);
 });
 
-test("a swapped link comes into force, as Kubernetes updates a ConfigMap", async () => {
+test("a swapped link comes into force, again and again, as the kubelet updates a ConfigMap", async () => {
   const folder = await makeFolder();
+  let before: string | undefined;
+  // What its atomic writer does: a new folder, a link that is renamed over the old one, and then the old folder goes.
   const version = async (name: string, attempts: number) => {
     await mkdir(path.join(folder, name));
     await writeFile(path.join(folder, name, "signalbox.yaml"), text(attempts));
     await symlink(name, path.join(folder, "..data_tmp"));
     await rename(path.join(folder, "..data_tmp"), path.join(folder, "..data"));
+    if (before !== undefined) await rm(path.join(folder, before), { recursive: true });
+    before = name;
   };
-  await version("..v1", 3);
+  await version("..2026_11_21_10_00_00.1", 3);
   const file = path.join(folder, "signalbox.yaml");
   await symlink(path.join("..data", "signalbox.yaml"), file);
   const { changes, nextEvent } = await start(file);
-  await version("..v2", 7);
-  expect(await nextEvent()).toMatchObject({ ok: true, changed: true });
-  await version("..v3", 8);
-  expect(await nextEvent()).toMatchObject({ ok: true, changed: true });
-  expect(changes).toEqual([7, 8]);
+  for (const attempts of [7, 8, 9, 10]) {
+    await version(`..2026_11_21_10_00_00.${attempts}`, attempts);
+    expect(await nextEvent()).toMatchObject({ ok: true, changed: true });
+  }
+  expect(changes).toEqual([7, 8, 9, 10]);
 });
 
 test("a broken file is told with its errors, and the last good config stays", async () => {
