@@ -5,7 +5,7 @@ import { runPolicyTests } from "../../apps/gateway/src/config/check.ts";
 import { loadConfig } from "../../apps/gateway/src/config/load.ts";
 import { parseDuration } from "../../apps/gateway/src/config/units.ts";
 import { readImage } from "../../bench/deploy/image.ts";
-import { findTool, readYamlFile, repository } from "../tools.ts";
+import { findTool, readYamlFile, repository, type Tree } from "../tools.ts";
 
 interface Service {
   readonly image: string;
@@ -61,7 +61,7 @@ test("nobody but the gateways reaches Redis, and metrics have a network without 
   const members = (network: string) =>
     each.filter(([, service]) => service.networks.includes(network)).map(([name]) => name);
   expect(members("store")).toEqual(["gateway", "redis"]);
-  expect(members("front")).toEqual(["gateway", "engine"]);
+  expect(members("default")).toEqual(["gateway", "engine"]);
   expect(members("monitoring")).toEqual(["gateway", "prometheus", "grafana", "otel-collector"]);
   expect(members("console")).toEqual(["prometheus", "grafana"]);
   expect(Object.entries(networks).flatMap(([name, about]) => (about?.internal ? [name] : []))).toEqual([
@@ -131,5 +131,14 @@ test.skipIf(checker === undefined)(
   () => {
     const resolved = execFileSync(checker!, [`${folder}compose.yaml`], { stdio: "pipe" }).toString();
     expect(readYamlFile(resolved)[0]).toMatchObject({ services: { gateway: { read_only: true } } });
+    // With an engine of deploy/engines beside it, the gateway has a network in common with that.
+    const files = [`${folder}compose.yaml`, `${repository}deploy/engines/compose.yaml`];
+    const [both] = readYamlFile(execFileSync(checker!, files, { stdio: "pipe" }).toString()) as readonly {
+      services: Readonly<Record<string, { networks?: Tree }>>;
+    }[];
+    const engines = Object.entries(both!.services).filter(([name]) => !Object.hasOwn(services, name));
+    expect(engines.length).toBeGreaterThan(2);
+    for (const [name, { networks: own }] of engines) expect(own, name).toHaveProperty("default");
+    expect(both!.services.gateway!.networks).toHaveProperty("default");
   },
 );
