@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { restartSettings } from "./reload.ts";
 import { ConfigFile } from "./schema.ts";
 import { settingsOf } from "./settings.ts";
 import { settingsDoc } from "./settings-doc.ts";
@@ -11,6 +12,12 @@ const page = readFileSync(`${root}docs/configuration.md`, "utf8");
 
 test("the tables of docs/configuration.md are current (pnpm schema writes them)", () => {
   expect(settingsDoc(page)).toBe(page);
+});
+
+test("the page says which settings wait for a restart", () => {
+  const [, told = ""] =
+    /wait for a restart, which the log says: ([^.]*(?:\.\w[^.]*)*)\./.exec(page.replaceAll("\n", " ")) ?? [];
+  expect([...told.matchAll(/`([^`]+)`/g)].map(([, name]) => name)).toEqual(restartSettings);
 });
 
 test("every setting has words, which end as sentences do", () => {

@@ -139,19 +139,27 @@ async function putInForce(result: LoadResult, current: Config, options: WatchOpt
   return { ok: true, hash: config.hash, changed: true, needsRestart: restartKeys(current, config) };
 }
 
+const serverKeys = {
+  listen: "listen",
+  admin: "admin",
+  log: "log",
+  capture: "capture",
+  audit_file: "auditFile",
+  timeouts: "timeouts",
+  max_connections: "maxConnections",
+} as const;
+
+/** Settings that a reload leaves as they are: what is made of them lives as long as the process. */
+export const restartSettings: readonly string[] = [
+  ...Object.keys(serverKeys).map((name) => `server.${name}`),
+  "usage",
+  "store",
+];
+
 function restartKeys(before: Config, after: Config): string[] {
-  const keys = {
-    listen: "listen",
-    admin: "admin",
-    log: "log",
-    capture: "capture",
-    audit_file: "auditFile",
-    timeouts: "timeouts",
-    max_connections: "maxConnections",
-  } as const;
   const differ = (one: unknown, other: unknown): boolean => JSON.stringify(one) !== JSON.stringify(other);
   return [
-    ...Object.entries(keys).flatMap(([name, key]) =>
+    ...Object.entries(serverKeys).flatMap(([name, key]) =>
       differ(before.server[key], after.server[key]) ? [`server.${name}`] : [],
     ),
     ...(differ(before.usage, after.usage) ? ["usage"] : []),
