@@ -4,7 +4,11 @@ import { createMetrics } from "../signals/metrics.ts";
 import { openTeam } from "../teams/keys.ts";
 import { type BudgetBook, BudgetWatch } from "./budget-watch.ts";
 
-function watched(budgets: readonly Budget[], first = async (): Promise<boolean> => true) {
+function watched(
+  budgets: readonly Budget[],
+  first = async (): Promise<boolean> => true,
+  labelOf = (team: string): string => team,
+) {
   const used: Record<string, number> = {};
   const lines: Record<string, unknown>[] = [];
   const book = { silent: false };
@@ -19,7 +23,7 @@ function watched(budgets: readonly Budget[], first = async (): Promise<boolean> 
     book: { usedOf, isFirst: first },
     wallNow: () => clock.now,
     metrics,
-    teams: { of: (team) => team },
+    teams: { of: labelOf },
     log,
   });
   watch.follow([{ ...openTeam, name: "search", budgets }]);
@@ -114,4 +118,16 @@ test("a book that does not answer changes nothing, and a budget that is gone has
   await watch.look();
   expect(watch.levels).toEqual([]);
   expect(await metrics.text()).not.toContain(gauge);
+});
+
+test("teams without a label of their own are `other` together: the one that has least left, and the alerts of all", async () => {
+  const { watch, used, metrics } = watched([month], undefined, () => "other");
+  watch.follow(["one", "two", "three"].map((name) => ({ ...openTeam, name, budgets: [month] })));
+  Object.assign(used, { "team:one|cost|month": 170e9, "team:two|cost|month": 240e9, "team:three|cost|month": 3e9 });
+  await watch.look();
+  const text = await metrics.text();
+  expect(text.match(/^signalbox_budget_used_ratio\{.*/gm)).toEqual([
+    'signalbox_budget_used_ratio{team="other",meter="cost",period="month"} 0.8',
+  ]);
+  expect(text).toContain('signalbox_budget_alerts_total{team="other",meter="cost",period="month",percent="50"} 2');
 });
