@@ -24,7 +24,7 @@ store: redis://127.0.0.1:${redis.port}
 backends: { one: { kind: vllm, url: "${one}" } }
 models: { m: { on: [{ backend: one }], cost: { input: 1/M, output: 1/M } } }
 teams:
-  search: { keys: ["${hashKey("key-search")}"], budget: ${budget} }
+  search: { keys: ["${hashKey("key-search")}"], limits: { requests: 100/min, concurrent: 4 }, budget: ${budget} }
 `,
       }),
     ),
@@ -126,3 +126,14 @@ teams:
   expect(paid).toBeGreaterThan(8 * 2500 * 0.8);
   expect(paid).toBeLessThan(8 * wall * 1.4);
 }, 30_000);
+
+test("replicas show alike how much of a team's limits is used by all of them", async () => {
+  const { replicas } = await start("{ tokens: 1M/day }");
+  for (let count = 0; count < 10; count++) expect(await ask(replicas[count % 2]!)).toBe(200);
+  for (const { metrics } of replicas) {
+    await expect
+      .poll(metrics, { timeout: 10_000 })
+      .toContain('signalbox_limit_used_ratio{team="search",meter="requests"} 0.1\n');
+    expect(await metrics()).toContain('signalbox_limit_used_ratio{team="search",meter="concurrent"} 0\n');
+  }
+});
