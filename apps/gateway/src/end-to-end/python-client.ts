@@ -7,11 +7,12 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-const CLIENT_VERSION = "3.52.0";
+/** The official client, as pip names it. */
+const CLIENT = "openai==3.52.0";
 const RUN_MS = 60_000;
 const cacheFolder = fileURLToPath(new URL("../../../../node_modules/.cache/", import.meta.url));
 
-/** Why the official Python client cannot be run here; undefined = it can. */
+/** Why Python and its packages cannot be used here; undefined = they can. */
 export function missingPython(): string | undefined {
   try {
     execFileSync("python3", ["-c", "import venv, ensurepip"], { stdio: "ignore" });
@@ -22,12 +23,16 @@ export function missingPython(): string | undefined {
 }
 
 /**
- * Runs a script beside this file in a Python that has the client, with these variables, for at most a minute. Resolves
- * with the JSON that it prints. The first run installs the client.
+ * Runs a script beside this file in a Python that has a package (the client unless told), with these variables, for at most
+ * a minute. Resolves with the JSON that it prints. The first run installs the package.
  */
-export async function runPython(script: string, env: Readonly<Record<string, string>>): Promise<unknown> {
+export async function runPython(
+  script: string,
+  env: Readonly<Record<string, string>>,
+  requirement = CLIENT,
+): Promise<unknown> {
   const file = fileURLToPath(new URL(script, import.meta.url));
-  const { stdout } = await run(await preparePython(), [file], {
+  const { stdout } = await run(await preparePython(requirement), [file], {
     env: { PATH: process.env.PATH, NO_PROXY: "127.0.0.1", PYTHONUTF8: "1", ...env },
     timeout: RUN_MS,
     maxBuffer: 16 * 1024 * 1024,
@@ -35,16 +40,16 @@ export async function runPython(script: string, env: Readonly<Record<string, str
   return JSON.parse(stdout);
 }
 
-/** A Python with the client in an environment of its own, made once per version. */
-async function preparePython(): Promise<string> {
-  const environment = path.join(cacheFolder, `openai-python-${CLIENT_VERSION}`);
+/** A Python with the package in an environment of its own, made once per version. */
+async function preparePython(requirement: string): Promise<string> {
+  const environment = path.join(cacheFolder, requirement.replace("==", "-python-"));
   const python = path.join(environment, "bin", "python");
   if (existsSync(python)) return python;
   // Made beside its place and moved there whole, so that what is there is complete.
   const draft = `${environment}-${process.pid}`;
   await mkdir(cacheFolder, { recursive: true });
   await run("python3", ["-m", "venv", draft]);
-  const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", `openai==${CLIENT_VERSION}`];
+  const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement];
   await run(path.join(draft, "bin", "python"), install);
   await rename(draft, environment).catch(() => rm(draft, { recursive: true, force: true }));
   return python;

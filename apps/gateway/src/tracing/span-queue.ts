@@ -5,7 +5,7 @@ import type { RequestLog } from "../signals/request-log.ts";
 /** So many spans are put into one message: what that takes is time in which nothing is answered. */
 const BATCH = 64;
 /** A message that is not full goes after so long. */
-const LINGER_MS = 1000;
+const LINGER_MS = 500;
 /** Of the room this share is for requests that failed. */
 const KEPT_FOR_FAILURES = 0.25;
 const CLOSE_MS = 1000;
