@@ -11,7 +11,7 @@ export const teamKey = "sk-signalbox-bench-3f9a1c5d7e2b4a6088d1";
 
 /** Something that stands between load and upstream and is measured. */
 export interface Contender {
-  readonly name: "bare" | "nginx" | "signalbox";
+  readonly name: "bare" | "nginx" | "signalbox" | "traced";
   /** As a reader of the table knows it. */
   readonly title: string;
   /** Why it cannot run here; undefined = it can. */
@@ -103,18 +103,23 @@ export interface GatewayOn {
   readonly store: "memory" | "redis";
   /** A folder for the CPU profile of its process, which is dearer with it. */
   readonly profile?: string | undefined;
+  /** Share of the requests whose traces go to a collector; 0 = nothing is traced. */
+  readonly trace?: number | undefined;
 }
 
 /** The gateway with keys, limits, routing, breaker, metrics and the log line, as a team would use it. */
-export function signalbox({ store, profile }: GatewayOn): Contender {
+export function signalbox({ store, profile, trace = 0 }: GatewayOn): Contender {
   const missing = store === "redis" && !commandExists("redis-server");
   const options = profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`];
   return {
-    name: "signalbox",
-    title: `Signalbox, everything on, limits in ${store === "redis" ? "Redis" : "memory"}`,
+    name: trace > 0 ? "traced" : "signalbox",
+    title: `Signalbox, ${trace > 0 ? `traces of ${trace * 100} %` : "everything on"}, limits in ${store === "redis" ? "Redis" : "memory"}`,
     ...(missing ? { whyNot: "no redis-server on PATH (Debian: apt-get install redis-server)" } : {}),
-    start: async (upstreamPort, folder) =>
-      startGateway(upstreamPort, folder, store === "redis" ? await startRedis() : "memory", options),
+    start: async (upstreamPort, folder) => {
+      const place = store === "redis" ? await startRedis() : "memory";
+      const traces = trace > 0 ? `, traces: { endpoint: "${await startTraceSink()}", sample: ${trace * 100}% }` : "";
+      return startGateway({ upstreamPort, folder, store: place, traces, nodeOptions: options });
+    },
   };
 }
 
@@ -126,15 +131,29 @@ async function startRedis(): Promise<string> {
   return `redis://127.0.0.1:${port}`;
 }
 
-async function startGateway(
-  upstreamPort: number,
-  folder: string,
-  store: string,
-  nodeOptions: readonly string[],
-): Promise<RunningContender> {
+/** A collector that takes everything and reads nothing, with load and upstream. */
+async function startTraceSink(): Promise<string> {
+  const port = await freePort();
+  const script = fileURLToPath(import.meta.resolve("./trace-sink.ts"));
+  const child = start("others", [process.execPath, script, String(port)], ["ignore", "inherit", "inherit"]);
+  await waitFor("trace sink", child, () => accepts(port));
+  return `http://127.0.0.1:${port}`;
+}
+
+interface GatewayPlace {
+  readonly upstreamPort: number;
+  readonly folder: string;
+  readonly store: string;
+  /** Members of `server`. */
+  readonly traces: string;
+  readonly nodeOptions: readonly string[];
+}
+
+async function startGateway(place: GatewayPlace): Promise<RunningContender> {
+  const { folder, nodeOptions } = place;
   const [port, admin] = [await freePort(), await freePort()];
   const config = join(folder, "signalbox.yaml");
-  writeFileSync(config, signalboxConfig(port, admin, upstreamPort, store));
+  writeFileSync(config, signalboxConfig(port, admin, place));
   const logFile = join(folder, "signalbox.log");
   const log = openSync(logFile, "a");
   const command = [process.execPath, ...nodeOptions, gatewayScript, "serve", "--config", config];
@@ -145,16 +164,19 @@ async function startGateway(
     pid: child.pid!,
     port,
     stop: () => stop(child),
-    verify: (requests) => verifySignals(requests, logFile, `http://127.0.0.1:${admin}/metrics`),
+    verify: async (requests) => {
+      const metrics = await verifySignals(requests, logFile, `http://127.0.0.1:${admin}/metrics`);
+      if (place.traces !== "") verifyTraces(metrics);
+    },
   };
 }
 
-function signalboxConfig(port: number, admin: number, upstreamPort: number, store: string): string {
+function signalboxConfig(port: number, admin: number, { upstreamPort, store, traces }: GatewayPlace): string {
   const [small, large] = servedModels;
   const hash = createHash("sha256").update(teamKey).digest("hex");
   return `
 version: 1
-server: { listen: "127.0.0.1:${port}", admin: "127.0.0.1:${admin}", log: json, drain_delay: 0s }
+server: { listen: "127.0.0.1:${port}", admin: "127.0.0.1:${admin}", log: json, drain_delay: 0s${traces} }
 store: ${store}
 backends:
   engine: { kind: vllm, url: "http://127.0.0.1:${upstreamPort}", max_concurrent: 10000 }
@@ -181,7 +203,7 @@ async function answersOk(url: string): Promise<boolean> {
   }
 }
 
-async function verifySignals(requests: number, logFile: string, metricsUrl: string): Promise<void> {
+async function verifySignals(requests: number, logFile: string, metricsUrl: string): Promise<string> {
   let lines = countLines(logFile);
   // The log may be written in batches.
   for (let tries = 0; tries < 20 && lines < requests; tries++) {
@@ -194,6 +216,19 @@ async function verifySignals(requests: number, logFile: string, metricsUrl: stri
   const left = /^signalbox_store_transitions_total\{to="local"\} (\d+)/m.exec(metrics)?.[1];
   // One does not move a median of rounds.
   if (Number(left ?? 0) > 1) throw new Error("Redis was too slow on this machine: not all limits were counted there");
+  return metrics;
+}
+
+/** What is dropped is cheap, and must not make tracing look so. */
+function verifyTraces(metrics: string): void {
+  const sum = (name: string): number =>
+    [...metrics.matchAll(new RegExp(`^signalbox_trace_spans_${name}_total\\S* (\\d+)`, "gm"))].reduce(
+      (total, [, value]) => total + Number(value),
+      0,
+    );
+  const [exported, dropped] = [sum("exported"), sum("dropped")];
+  if (exported === 0 || dropped > exported / 50)
+    throw new Error(`the collector took ${exported} spans, and ${dropped} were lost`);
 }
 
 function countLines(file: string): number {

@@ -25,6 +25,8 @@ export interface Options {
   /** Where limits are counted. */
   readonly store: "memory" | "redis";
   readonly profile: string | undefined;
+  /** Share of the requests that are traced, in a contender of its own; undefined = there is none. */
+  readonly trace: number | undefined;
 }
 
 const usage = `
@@ -33,6 +35,7 @@ const usage = `
   --glued        streams: measure events that come four at a time, too
   --store redis  requests: count limits in a Redis instead of in the process
   --profile DIR  requests: write a CPU profile of the gateway, which makes it dearer
+  --trace SHARE  requests: also with traces of so many of them, 0 to 1, beside a gateway that traces nothing
   --awake        requests: load and upstream never sleep, so that no contender pays for waking them up
   --json FILE    write the figures to a file
   --gate         exit with 1 where a limit is not kept`;
@@ -49,6 +52,7 @@ export function readOptions(): Options {
         awake: { type: "boolean", default: false },
         rounds: { type: "string" },
         profile: { type: "string" },
+        trace: { type: "string" },
         store: { type: "string", default: "memory" },
       },
       // `pnpm bench:overhead -- --quick` hands the dashes on.
@@ -58,7 +62,10 @@ export function readOptions(): Options {
     if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds is a whole number of at least 1");
     const { store } = values;
     if (store !== "memory" && store !== "redis") throw new Error("--store is memory or redis");
+    const trace = values.trace === undefined ? undefined : Number(values.trace);
+    if (trace !== undefined && !(trace > 0 && trace <= 1)) throw new Error("--trace is a share above 0, at most 1");
     return {
+      trace,
       store,
       profile: values.profile,
       json: values.json,

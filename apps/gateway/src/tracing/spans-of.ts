@@ -167,6 +167,7 @@ function attemptSpan(
   if (attempt.committedAt > 0) events.push({ name: "signalbox.commit", at: attempt.committedAt, attributes: {} });
   const failed = faulty.has(outcome);
   const error = failed ? (cause ?? outcome) : undefined;
+  const address = addressOf(attempt.backend.address);
   return {
     name: `${operations[story.endpoint]} ${attempt.upstreamModel}`,
     kind: SpanKind.CLIENT,
@@ -180,7 +181,8 @@ function attemptSpan(
       "gen_ai.request.model": attempt.upstreamModel,
       ...parameters(trace.body),
       ...replyAttributes(attempt),
-      ...addressOf(attempt.backend.address),
+      "server.address": address.host,
+      "server.port": address.port,
       "http.response.status_code": attempt.status || undefined,
       "error.type": error,
       "signalbox.backend": attempt.backend.name,
@@ -239,19 +241,30 @@ function replyAttributes({
   };
 }
 
-function addressOf(address: string): Record<string, AttributeValue | undefined> {
-  if (!URL.canParse(address)) return {};
-  const { hostname, port, protocol } = new URL(address);
-  return { "server.address": hostname, "server.port": Number(port) || (protocol === "https:" ? 443 : 80) };
+/** The addresses of backends, read once: they are few, and reading one takes longer than the rest of a span. */
+const addresses = new Map<string, { readonly host: string | undefined; readonly port: number | undefined }>();
+const MAX_ADDRESSES = 1024;
+
+function addressOf(text: string): { readonly host: string | undefined; readonly port: number | undefined } {
+  let address = addresses.get(text);
+  if (address === undefined) {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    const usual = url?.protocol === "https:" ? 443 : 80;
+    address = { host: url?.hostname, port: url && (Number(url.port) || usual) };
+    if (addresses.size >= MAX_ADDRESSES) addresses.clear();
+    addresses.set(text, address);
+  }
+  return address;
 }
 
-/** Without what there is nothing to say of. */
+/** Only that of which there is something to say. */
 function told(attributes: Record<string, AttributeValue | undefined>): Attributes {
+  const said: Attributes = {};
   for (const name in attributes) {
     const value = attributes[name];
-    if (value === undefined || value === "") delete attributes[name];
+    if (value !== undefined && value !== "") said[name] = value;
   }
-  return attributes;
+  return said;
 }
 
 /** What OpenTelemetry says of a span that failed, or of one that did not. */
