@@ -5,7 +5,18 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 
-const fileOf = (name: string): string => new URL(name, import.meta.url).pathname;
+const main = new URL("../main.ts", import.meta.url).pathname;
+
+/** Says on standard error which of OpenTelemetry's packages a process loads. */
+const watch = `
+import { registerHooks } from "node:module";
+registerHooks({
+  load(url, context, next) {
+    const name = url.split("/node_modules/@opentelemetry/").at(-1);
+    if (name !== url) process.stderr.write("loads " + name.split("/")[0] + "\\n");
+    return next(url, context);
+  },
+});`;
 
 /** The packages of OpenTelemetry that a gateway with these members of `server` has loaded when it listens. */
 async function loadedBy(server: string): Promise<Set<string>> {
@@ -21,7 +32,7 @@ backends: { a: { kind: vllm, url: "http://127.0.0.1:9" } }
 models: { large: { on: [{ backend: a }] } }
 `,
   );
-  const args = ["--import", fileOf("./watch-modules.mjs"), fileOf("../main.ts"), "serve", "--config", config];
+  const args = ["--import", `data:text/javascript,${encodeURIComponent(watch)}`, main, "serve", "--config", config];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => {

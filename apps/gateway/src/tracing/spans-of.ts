@@ -8,7 +8,7 @@ import { isBroken } from "./has-failed.ts";
 import type { AttemptTrace, RequestTrace } from "./request-trace.ts";
 
 /** An event of a span; its time by `performance.now()`. */
-export interface SpanEvent {
+interface SpanEvent {
   readonly name: string;
   readonly at: number;
   readonly attributes: Attributes;

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { decodeSpans, type ReceivedSpan } from "./test-otlp-decoder.ts";
 
 /** What a collector does with a batch: takes it, never answers, or answers with a status. */
-export type Temper = "takes" | "hangs" | number;
+type Temper = "takes" | "hangs" | number;
 
 /** A collector for tests: a real HTTP server on the loopback that reads OTLP's protobuf form. */
 export interface TestCollector {

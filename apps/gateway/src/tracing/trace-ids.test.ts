@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isSampled, newSpanId, newTraceId } from "./trace-ids.ts";
+import { createSampler, newSpanId, newTraceId } from "./trace-ids.ts";
 
 test("ids are hex digits, and none comes twice", () => {
   const traces = Array.from({ length: 2000 }, newTraceId);
@@ -11,16 +11,16 @@ test("ids are hex digits, and none comes twice", () => {
 
 test("so many are sampled as were asked for, and a larger share holds the smaller one", () => {
   const ids = Array.from({ length: 10_000 }, newTraceId);
-  const tenth = ids.filter((id) => isSampled(id, 0.1));
+  const tenth = ids.filter(createSampler(0.1));
   // Nine standard deviations.
   expect(Math.abs(tenth.length - 1000)).toBeLessThan(270);
-  expect(tenth.every((id) => isSampled(id, 0.2))).toBe(true);
-  expect(ids.some((id) => isSampled(id, 0))).toBe(false);
-  expect(ids.every((id) => isSampled(id, 1))).toBe(true);
+  expect(tenth.every(createSampler(0.2))).toBe(true);
+  expect(ids.some(createSampler(0))).toBe(false);
+  expect(ids.every(createSampler(1))).toBe(true);
 });
 
 test("the last 56 bits decide, as they do for others that see the trace", () => {
   const [most, least] = ["ffffffffffffff", "00000000000000"];
-  expect(isSampled(`${"0".repeat(18)}${most}`, 0.001)).toBe(true);
-  expect(isSampled(`${"f".repeat(18)}${least}`, 0.999)).toBe(false);
+  expect(createSampler(0.001)(`${"0".repeat(18)}${most}`)).toBe(true);
+  expect(createSampler(0.999)(`${"f".repeat(18)}${least}`)).toBe(false);
 });

@@ -20,14 +20,19 @@ export const newTraceId = (): string => randomHex(16);
 /** 16 hex digits. */
 export const newSpanId = (): string => randomHex(8);
 
-/** Of the 56 random bits of a trace id, the upper half is enough to decide by. */
-const RANGE = 2 ** 32;
+/** Says of a trace id whether its trace is sampled. */
+export type Sampler = (traceId: string) => boolean;
 
 /**
- * Is a trace among the share (0 to 1) that is sampled? By the rightmost 56 bits of its id, as OpenTelemetry's consistent
- * sampling has it: all that see the trace with the same share decide the same, and a larger share holds the smaller one.
+ * Samples a share (0 to 1) of all traces by the rightmost 56 bits of their ids, as OpenTelemetry's consistent sampling has
+ * it: all that see a trace with the same share decide the same, and a larger share holds the smaller one.
  */
-export function isSampled(traceId: string, share: number): boolean {
-  if (share >= 1) return true;
-  return Number.parseInt(traceId.slice(18, 26), 16) >= (1 - share) * RANGE;
+export function createSampler(share: number): Sampler {
+  if (share >= 1) return () => true;
+  if (share <= 0) return () => false;
+  // Hex digits are in the order of their numbers: no number has to be made of them.
+  const least = Math.round((1 - share) * 2 ** 56)
+    .toString(16)
+    .padStart(14, "0");
+  return (traceId) => traceId.slice(18) >= least;
 }

@@ -78,7 +78,7 @@ teams:
 ${Object.entries(teams)
   .map(([name, more]) => `  ${name}: { keys: ["${hashOf(`key-of-${name}`)}"]${more} }`)
   .join("\n")}
-defaults: { timeouts: { connect: 500ms, first_token: 2s, idle: 300ms, total: 10s }, retry_budget: 100%${defaults} }
+defaults: { timeouts: { connect: 500ms, first_token: 5s, idle: 500ms, total: 10s }, retry_budget: 100%${defaults} }
 `;
   const gateway = await startTestGateway<Name>({
     engines: {

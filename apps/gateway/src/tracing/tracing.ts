@@ -7,7 +7,7 @@ import { hasFailed } from "./has-failed.ts";
 import { RequestTrace } from "./request-trace.ts";
 import type { SpanExport } from "./span-export.ts";
 import { readTraceContext } from "./trace-context.ts";
-import { isSampled, newTraceId } from "./trace-ids.ts";
+import { createSampler, newTraceId, type Sampler } from "./trace-ids.ts";
 
 export interface TracingOptions {
   /** Of the product. */
@@ -21,6 +21,7 @@ export class Tracing {
   readonly #options: TracingOptions;
   #config: TracesConfig | undefined;
   #export: SpanExport | undefined;
+  #isSampled: Sampler = () => false;
 
   constructor(options: TracingOptions) {
     this.#options = options;
@@ -32,6 +33,7 @@ export class Tracing {
     const before = this.#export;
     this.#export = config && (await import("./span-export.ts")).openSpanExport(config, this.#options);
     this.#config = config;
+    this.#isSampled = createSampler(config?.sample ?? 0);
     void before?.close();
   }
 
@@ -45,7 +47,7 @@ export class Tracing {
     if (config === undefined) return;
     if (incoming === undefined) story.traceId = newTraceId();
     const follows = incoming !== undefined && config.followsClients;
-    const sampled = follows ? incoming.sampled : isSampled(story.traceId, config.sample);
+    const sampled = follows ? incoming.sampled : this.#isSampled(story.traceId);
     story.trace = new RequestTrace(story.traceId, incoming, sampled);
   }
 
