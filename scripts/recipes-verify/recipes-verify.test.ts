@@ -1,10 +1,10 @@
-import { spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { findRecipe } from "../../apps/gateway/src/recipes/find-recipe.ts";
+import { recipeKinds } from "../../apps/gateway/src/recipes/recipe-kinds.ts";
 import { llamaCpp } from "../engines/llama-cpp.ts";
 import { wordsHere } from "./launched-engine.ts";
 import { unknownFlags } from "./unknown-flags.ts";
+import { verifyRecipes } from "./verify-recipes.ts";
 
 const recipe = findRecipe({ kind: "vllm", model: "qwen2.5-0.5b", scenario: "light" });
 
@@ -31,13 +31,12 @@ test("a recipe is launched to the letter but for the program, the weights and th
   );
 });
 
-test("what is not installed is named as skipped", () => {
-  const script = fileURLToPath(new URL("../recipes-verify.ts", import.meta.url));
-  const env = { ...process.env, ENGINES: "/nonexistent" };
-  const { status, stdout } = spawnSync(process.execPath, [script], { env, encoding: "utf8" });
-  expect(stdout).toMatch(
-    /^llama_cpp +all +skipped +0 ms +not installed in \/nonexistent: pnpm engines llama_cpp install/m,
+test("what is not installed is named as skipped", async () => {
+  const engine = { ...llamaCpp, installed: async () => false };
+  const rows = await verifyRecipes({ llama_cpp: { engine, recipes: [] } });
+  expect(rows.map(({ recipe, outcome }) => [recipe, outcome])).toEqual(
+    Object.keys(recipeKinds).map((kind) => [kind, "skipped"]),
   );
-  expect(stdout).toMatch(/\n0 passed, 0 failed, 5 skipped\n$/);
-  expect(status).toBe(0);
+  expect(rows.at(-1)?.detail).toMatch(/^not installed in .*: pnpm engines llama_cpp install \(8 to 15 minutes/);
+  expect(rows.at(0)?.detail).toBe("`pnpm engines` has no engine of this kind");
 });

@@ -1,39 +1,27 @@
-import { spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { runCommand } from "../../../../tests/docs/run-command.ts";
 import { loadConfig } from "../config/load.ts";
 import { recipe as command } from "./recipe.ts";
 
-const main = fileURLToPath(new URL("../main.ts", import.meta.url));
-
-function recipe(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [main, "recipe", ...args], { encoding: "utf8" });
-}
+const recipe = async (...args: string[]): Promise<string> => (await runCommand("recipe", ...args)).join("\n");
 
 test("prints the command, and the policy that goes with it", async () => {
-  const { status, stdout } = recipe("vllm", "--scenario", "light", "--model", "microsoft/Phi-3.5-mini-instruct");
-  expect(status).toBe(0);
-  const [script = "", policy = ""] = stdout.split("# The policy for it, signalbox.yaml:\n");
+  const printed = await recipe("vllm", "--scenario", "light", "--model", "microsoft/Phi-3.5-mini-instruct");
+  const [script = "", policy = ""] = printed.split("# The policy for it, signalbox.yaml:\n");
   expect(script).toContain("exec vllm serve microsoft/Phi-3.5-mini-instruct \\\n  --max-model-len 4096 \\\n");
   const loaded = await loadConfig(policy, { env: {}, fileName: "printed.yaml" });
   expect(loaded.ok).toBe(true);
 });
 
-test("prints one form alone, for a pipe", () => {
-  expect(recipe("llama_cpp", "--form", "backends").stdout).toMatch(
+test("prints one form alone, for a pipe", async () => {
+  expect(await recipe("llama_cpp", "--form", "backends")).toMatch(
     /^# Qwen2\.5 0\.5B on llama\.cpp[\s\S]*\nversion: 1\n/,
   );
-  expect(recipe("sglang", "--gpus", "8", "--form", "kubernetes").stdout).toContain("\nkind: StatefulSet\n");
+  expect(await recipe("sglang", "--gpus", "8", "--form", "kubernetes")).toContain("\nkind: StatefulSet\n");
 });
 
-test("what there is no recipe for ends with 1 and prints nothing", () => {
-  const { status, stdout, stderr } = recipe("slgang");
-  expect([status, stdout]).toEqual([1, ""]);
-  expect(stderr).toMatch(/^signalbox: there is no recipe/);
-});
-
-test("lists what there is", () => {
-  expect(recipe("--list").stdout).toMatch(
+test("lists what there is", async () => {
+  expect(await recipe("--list")).toMatch(
     /^KIND +ENGINE +MODEL[\s\S]*\nsglang +SGLang +minimax-m2 +MiniMaxAI\/MiniMax-M2 +4, 8 +light, balanced\*, heavy\n/,
   );
 });
