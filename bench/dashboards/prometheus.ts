@@ -41,7 +41,7 @@ export interface Prometheus {
   /** How many exemplars an expression's series have. */
   exemplars(expr: string, span: Span): Promise<number>;
   rules(): Promise<LoadedRule[]>;
-  /** How many targets answered the last scrape. */
+  /** How many gateways answered the last scrape. */
   targetsUp(): Promise<number>;
   close(): Promise<void>;
 }
@@ -57,17 +57,21 @@ export interface PrometheusOptions {
   readonly features?: readonly ("exemplar-storage" | "native-histograms")[];
 }
 
+/** The job of the gateways. Prometheus scrapes itself, too, as another one. */
+export const JOB = "signalbox";
+
 /** How long a step of a range is, in seconds. */
 export const STEP_SECONDS = 2;
 
-function configOf(folder: string, { targets, token, rules }: PrometheusOptions): string {
+function configOf(folder: string, self: string, { targets, token, rules }: PrometheusOptions): string {
   const files = Object.keys(rules).map((name) => join(folder, name));
   // YAML reads JSON.
   return JSON.stringify({
     global: { scrape_interval: "1s", evaluation_interval: "1s" },
     rule_files: files,
     scrape_configs: [
-      { job_name: "signalbox", authorization: { credentials: token }, static_configs: [{ targets: [...targets] }] },
+      { job_name: JOB, authorization: { credentials: token }, static_configs: [{ targets: [...targets] }] },
+      { job_name: "prometheus", static_configs: [{ targets: [self] }] },
     ],
   });
 }
@@ -76,18 +80,18 @@ function configOf(folder: string, { targets, token, rules }: PrometheusOptions):
 export async function startPrometheus(options: PrometheusOptions): Promise<Prometheus> {
   const folder = mkdtempSync(join(tmpdir(), "signalbox-prometheus-"));
   for (const [name, text] of Object.entries(options.rules)) writeFileSync(join(folder, name), text);
-  writeFileSync(join(folder, "prometheus.yml"), configOf(folder, options));
-  const port = await freePort();
+  const self = `127.0.0.1:${await freePort()}`;
+  writeFileSync(join(folder, "prometheus.yml"), configOf(folder, self, options));
   const command = [
     "prometheus",
     `--config.file=${join(folder, "prometheus.yml")}`,
     `--storage.tsdb.path=${join(folder, "data")}`,
-    `--web.listen-address=127.0.0.1:${port}`,
+    `--web.listen-address=${self}`,
     "--log.level=error",
     ...(options.features ?? []).map((feature) => `--enable-feature=${feature}`),
   ];
   const child = start("anywhere", command, ["ignore", "inherit", "inherit"]);
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://${self}`;
   const ready = async (): Promise<boolean> => (await fetch(`${url}/-/ready`).catch(() => undefined))?.status === 200;
   await waitFor("prometheus", child, ready);
   return {
@@ -142,6 +146,6 @@ function apiOf(url: string): Omit<Prometheus, "url" | "close"> {
       return found.reduce((sum, { exemplars }) => sum + exemplars.length, 0);
     },
     rules: async () => (await get<{ groups: { rules: LoadedRule[] }[] }>("rules")).groups.flatMap(({ rules }) => rules),
-    targetsUp: async () => (await get<Vector>("query", { query: "up == 1" })).result.length,
+    targetsUp: async () => (await get<Vector>("query", { query: `up{job="${JOB}"} == 1` })).result.length,
   };
 }

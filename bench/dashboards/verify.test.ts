@@ -32,7 +32,8 @@ describe.skipIf(missing !== undefined)(`a judge of queries${missing === undefine
     const { port } = target.address() as { port: number };
     const from = Date.now() / 1000;
     prometheus = await startPrometheus({ targets: [`127.0.0.1:${port}`], token: "t", rules: { "a.rules.yml": rules } });
-    const isRecorded = async () => (await prometheus.at("job:lamps:sum", Date.now() / 1000)).length > 0;
+    const isRecorded = async () =>
+      (await prometheus.at("job:lamps:sum and on () count(up) == 2", Date.now() / 1000)).length > 0;
     await vi.waitUntil(isRecorded, { timeout: 15_000, interval: 100 });
     span = { from, to: Date.now() / 1000 };
   });
@@ -49,6 +50,8 @@ describe.skipIf(missing !== undefined)(`a judge of queries${missing === undefine
     ["lamps", { label: "colour" }, { count: 2 }],
     ["none", "at", { problem: "no data" }],
     ['count(lamps{colour="red"}) or vector(0)', "at", { problem: 'no series of lamps{colour="red"}' }],
+    ['up{job=~"$job"}', "at", { count: 1, max: 1 }],
+    ['up{job=~".+"}', "at", { problem: expect.stringMatching(/has series of .* and /) }],
     ["lamps > 5", "at", { problem: "no data" }],
     ["sum by (", "at", { problem: expect.stringContaining("parse error") }],
   ] as const)("%s, asked %s", async (expr, how, verdict) => {

@@ -9,6 +9,7 @@ import { playIncidents, type Stage, startLoad } from "./moves.ts";
 import { policyOf, startEngines, tokens } from "./pool.ts";
 import {
   type Answered,
+  JOB,
   type Prometheus,
   type PrometheusOptions,
   type Span,
@@ -55,9 +56,10 @@ function hastyRules(): Record<string, string> {
 
 /** What Grafana would put in place of variables when everything is chosen and the graph has a point every two seconds. */
 function valuesFor({ from, to }: Span): Record<string, string> {
-  const all = Object.fromEntries(["job", "instance", "team", "model", "backend"].map((name) => [name, ".*"]));
+  const all = Object.fromEntries(["instance", "team", "model", "backend"].map((name) => [name, ".*"]));
   return {
     ...all,
+    job: JOB,
     __rate_interval: `${Math.max(4, STEP_SECONDS + 1)}s`,
     __range: `${Math.ceil(to - from)}s`,
   };
@@ -79,15 +81,21 @@ async function answerOf({ how }: Query, expr: string, prometheus: Prometheus, sp
   return count > 0 ? { count } : { count, problem: "none" };
 }
 
-/** Asks a query as Grafana does. What is in it by name must have series, too, though `or` and `count` hide that it has none. */
+/**
+ * Asks a query as Grafana does. What is in it by name must have series, too, though `or` and `count` hide that it has none; and
+ * where it asks for a job it must have no others.
+ */
 export async function verdictOn(query: Query, prometheus: Prometheus, span: Span): Promise<Verdict> {
   const expr = interpolated(query.expr, valuesFor(span));
   const verdict = { what: query.what, expr };
   try {
     for (const selector of selectorsOf(expr)) {
       const window = `[${Math.ceil(span.to - span.from)}s]`;
-      const seen = await prometheus.at(`count(last_over_time(${selector}${window}))`, span.to);
+      const seen = await prometheus.at(`count by (job) (last_over_time(${selector}${window}))`, span.to);
       if (seen.length === 0) return { ...verdict, count: 0, problem: `no series of ${selector}` };
+      const jobs = seen.map(({ metric }) => metric.job);
+      if (selector.includes("job=~") && jobs.some((job) => job !== JOB))
+        return { ...verdict, count: 0, problem: `${selector} has series of ${jobs.join(" and ")}` };
     }
     return { ...verdict, ...(await answerOf(query, expr, prometheus, span)) };
   } catch (error) {
@@ -106,8 +114,9 @@ interface VerifyOptions {
 }
 
 /**
- * Runs two gateways on one Redis before simulated engines, with a Prometheus that scrapes them and one that takes native histograms, while requests of all kinds
- * and one incident after the other make every series move; then asks every query of the dashboards and of the rules.
+ * Runs two gateways on one Redis before simulated engines, with a Prometheus that scrapes them and one that takes native
+ * histograms, while requests of all kinds and one incident after the other make every series move; then asks every query of the
+ * dashboards and of the rules.
  */
 export async function verify({ say, dashboards }: VerifyOptions): Promise<Verdict[]> {
   const started: (() => unknown)[] = [];

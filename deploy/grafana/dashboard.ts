@@ -13,7 +13,7 @@ import {
   VariableRefresh,
   VariableSort,
 } from "@grafana/grafana-foundation-sdk/dashboard";
-import { datasource } from "./panels.ts";
+import { datasource, shown } from "./panels.ts";
 import { series } from "./promql.ts";
 
 /** A dashboard in its own words. */
@@ -41,7 +41,7 @@ const narrowing = {
 } as const;
 
 function narrowingVariable(name: string, query: string): QueryVariableBuilder {
-  return new QueryVariableBuilder(name)
+  const variable = new QueryVariableBuilder(name)
     .datasource(datasource)
     .query({ query, refId: name })
     .definition(query)
@@ -49,8 +49,9 @@ function narrowingVariable(name: string, query: string): QueryVariableBuilder {
     .sort(VariableSort.AlphabeticalAsc)
     .multi(true)
     .includeAll(true)
-    .allValue(".*")
     .current({ selected: true, text: ["All"], value: ["$__all"] });
+  // All jobs are those of gateways, not of whatever else Prometheus scrapes; of the rest, what is down must not be left out.
+  return name === "job" ? variable : variable.allValue(".*");
 }
 
 function targetsOf(panels: readonly Panel[]): string {
@@ -70,11 +71,13 @@ export function dashboardOf({ uid, title, description, from, rows }: Page): Dash
     .tooltip(DashboardCursorSync.Crosshair)
     .annotations([])
     .link(
-      new DashboardLinkBuilder("Signalbox")
-        .type(DashboardLinkType.Dashboards)
-        .tags(["signalbox"])
-        .includeVars(true)
-        .keepTime(true),
+      shown(
+        new DashboardLinkBuilder("Signalbox")
+          .type(DashboardLinkType.Dashboards)
+          .tags(["signalbox"])
+          .includeVars(true)
+          .keepTime(true),
+      ),
     )
     .withVariable(new DatasourceVariableBuilder("datasource").label("Datasource").type("prometheus"));
   const used = targetsOf(rows.flatMap(({ panels }) => panels));
