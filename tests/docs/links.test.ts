@@ -41,15 +41,10 @@ describe("pages that are named outside of pages", () => {
     [...textOf(path).matchAll(/(?<![\w./-])docs\/[\w./-]+\.md(?:#[\w-]+)?/g)].map(([target]) => ({ path, target })),
   );
 
-  // Written elsewhere at this moment.
-  const toCome = ["docs/deployment.md"];
-  const isToCome = (target: string): boolean =>
-    toCome.includes(target.split("#")[0] as string) && !existsSync(join(root, target.split("#")[0] as string));
-
   test("are there, and so are their headings", () => {
     expect(named.length).toBeGreaterThan(10);
     const broken = named.map(({ path, target }) => {
-      const why = isToCome(target) ? undefined : brokenIn("README.md", target);
+      const why = brokenIn("README.md", target);
       return why === undefined ? undefined : `${path}: ${why}`;
     });
     expect(broken.filter((why) => why !== undefined)).toEqual([]);
