@@ -59,9 +59,15 @@ export function openSpanExport(config: TracesConfig, { version, metrics, log }: 
   const late = new LateWork();
   const add = (story: Story, trace: RequestTrace, now: number, texts: number, content?: SpanContent): void => {
     const shift = Date.now() - performance.now();
-    spansOf(story, trace, now, content).forEach((draft, index) => {
-      queue.add(new FinishedSpan(draft, { trace, shift, resource, scope, weight: index === 0 ? 1 + texts : 1 }));
-    });
+    const place = { trace, shift, resource, scope };
+    let drafts: readonly SpanDraft[];
+    try {
+      drafts = spansOf(story, trace, now, content);
+    } catch (error) {
+      queue.release(1 + trace.attempts.length + texts);
+      throw error;
+    }
+    for (const draft of drafts) queue.add(new FinishedSpan(draft, place, draft === drafts[0] ? 1 + texts : 1));
   };
   return {
     take(story, trace, important) {
@@ -92,7 +98,6 @@ interface SpanPlace {
   readonly shift: number;
   readonly resource: Resource;
   readonly scope: ReadableSpan["instrumentationScope"];
-  readonly weight: number;
 }
 
 /** A span in the form that the exporter takes. The SDK's own are for what is still going on; this one has been. */
@@ -116,7 +121,7 @@ class FinishedSpan implements QueuedSpan {
   readonly weight: number;
   readonly #context: ReturnType<ReadableSpan["spanContext"]>;
 
-  constructor(draft: SpanDraft, { trace, shift, resource, scope, weight }: SpanPlace) {
+  constructor(draft: SpanDraft, { trace, shift, resource, scope }: SpanPlace, weight: number) {
     const { traceId, parent } = trace;
     const traceFlags = TraceFlags.SAMPLED;
     const state = parent?.state ? { traceState: createTraceState(parent.state) } : {};

@@ -72,6 +72,11 @@ export class SpanQueue {
     return false;
   }
 
+  /** Room that was reserved, and is not needed after all. */
+  release(weight: number): void {
+    this.#held -= weight;
+  }
+
   /** A span that room was reserved for. */
   add(span: QueuedSpan): void {
     this.#waiting.push(span);

@@ -56,7 +56,13 @@ export class Tracing {
     const { trace } = story;
     if (trace === undefined || this.#export === undefined) return;
     const failed = hasFailed(story) || performance.now() - story.started > this.#config!.slowMs;
-    if (trace.sampled || failed) story.traceSampled = this.#export.take(story, trace, failed);
+    if (!trace.sampled && !failed) return;
+    try {
+      story.traceSampled = this.#export.take(story, trace, failed);
+    } catch (error) {
+      // A fault of ours here is no reason to lose the request's line and its count.
+      this.#options.log.warn("a request's spans could not be made", { request_id: story.id, error: String(error) });
+    }
   }
 
   /** Sends what waits, for at most a second. */
