@@ -124,6 +124,12 @@ describe("a request", () => {
     expect(await shown('signalbox_decisions_total{rule="routing.1",model="small",complexity="simple"}')).toBe(1);
   });
 
+  test("that another model answers counts as a decision for the one that was chosen", async () => {
+    for (const model of ["small", "lost"]) await (await gateway.post(chat, hi(model), withKey)).text();
+    expect(await shown('signalbox_decisions_total{rule="named",model="lost",complexity=""}')).toBe(1);
+    expect(await shown('signalbox_fallbacks_total{from_model="lost",to_model="small"}')).toBe(1);
+  });
+
   test("that is tried again counts what the attempt before ended in, and attempts last until their answers end", async () => {
     gateway.engines.two.fault({ kind: "stall", ms: 300, after_tokens: 2, times: 1 });
     gateway.engines.one.fault({ kind: "status", status: 500, times: 1 });

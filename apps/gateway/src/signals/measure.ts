@@ -36,7 +36,7 @@ export function createMeasure(metrics: Metrics, teams: TeamLabels): (story: Stor
   const known = new Map<string, RequestSeries>();
   return (story) => {
     const team = teams.of(story.team);
-    const key = `${team}|${story.model || story.chosen}|${story.backend}|${story.endpoint}|${story.status}|${story.code}|${story.rule}|${story.complexity}`;
+    const key = `${team}|${story.chosen}|${story.model}|${story.backend}|${story.endpoint}|${story.status}|${story.code}|${story.rule}|${story.complexity}`;
     let series = known.get(key);
     if (series === undefined) {
       series = seriesFor(metrics, story, team);
