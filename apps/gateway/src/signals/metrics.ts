@@ -12,6 +12,16 @@ export interface NumberSeries {
 /** One series of a histogram. */
 export type HistogramSeries = Pick<Histogram, "observe">;
 
+/** A series as it was counted until now. */
+export interface CountedSeries {
+  readonly labels: LabelValues;
+  /** Of a histogram alone: the upper bounds of its buckets, and what each of them has by itself; the last one has no bound. */
+  readonly bounds: readonly number[] | undefined;
+  readonly counts: Float64Array | undefined;
+  /** Of a histogram the sum. */
+  readonly value: number;
+}
+
 /** Metrics in one of the forms that scrapers ask for. */
 interface Exposition {
   readonly contentType: string;
@@ -28,6 +38,8 @@ export interface Metrics {
   gauge<N extends NameOf<"gauge">>(name: N, labels: Labels<N>): NumberSeries;
   /** All series of a counter so far. */
   series<N extends NameOf<"counter">>(name: N): readonly { readonly labels: Labels<N>; readonly value: number }[];
+  /** All series of a counter or a histogram so far, in the order in which they came; none ever goes. */
+  counted(name: NameOf<"counter"> | NameOf<"histogram">): readonly CountedSeries[];
   /** Drops every series of a gauge, before it is set anew (a backend that left the config). */
   reset(name: NameOf<"gauge">): void;
   /** All of them, in the form that an Accept header asks for; Prometheus' text unless given. */
@@ -100,6 +112,14 @@ export function createMetrics(): Metrics {
     histogram: (name, labels) => histograms.get(name)!.of(labels),
     series: <N extends NameOf<"counter">>(name: N) =>
       [...numbers.get(name)!].map(({ labels, one }) => ({ labels: labels as Labels<N>, value: one.value })),
+    counted(name) {
+      const histogram = histograms.get(name);
+      if (histogram === undefined)
+        return [...numbers.get(name)!].map(({ labels, one: { value } }) => {
+          return { labels, bounds: undefined, counts: undefined, value };
+        });
+      return [...histogram].map(({ labels, one: { bounds, counts, sum } }) => ({ labels, bounds, counts, value: sum }));
+    },
     reset: (name) => numbers.get(name)!.clear(),
     async expose(accept) {
       const form = formFor(accept);
