@@ -74,6 +74,7 @@ function allRoutes(): string[] {
   const view = {
     serving: never,
     advisor: never,
+    report: never,
     notReady: never,
     room: never,
     store: undefined,

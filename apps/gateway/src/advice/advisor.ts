@@ -38,8 +38,13 @@ export class Advisor {
     this.#timer = setInterval(() => this.#recorder.sample(), pauseMs).unref();
   }
 
+  /** The load that it has seen. */
+  get history(): LoadHistory {
+    return historyOf(this.#serving(), this.#recorder);
+  }
+
   report(): AdviceReport {
-    const history = historyOf(this.#serving(), this.#recorder);
+    const { history } = this;
     return { advice: adviseOn(history), history };
   }
 

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { AdviceReport } from "../advice/advisor.ts";
+import type { ReportData } from "../report/report-data.ts";
 import type { BackendAction } from "../routes/admin-backends.ts";
 import type { KeyChange, KeyChanged, KeyList } from "../routes/admin-keys.ts";
 import type { BackendStatus, Status } from "../routes/status.ts";
@@ -26,6 +27,7 @@ export class AdminError extends Error {
 export interface AdminClient {
   status(): Promise<Status>;
   advice(): Promise<AdviceReport>;
+  report(minutes: number): Promise<ReportData>;
   /** Sets a backend by hand, and gives it as it is then. */
   setBackend(name: string, action: BackendAction): Promise<BackendStatus>;
   /** Keys, of one team or of all. */
@@ -66,6 +68,7 @@ export function createAdminClient(admin: string, token?: string): AdminClient {
       return { tool_calls: [], ...(answer as Omit<Status, "tool_calls">) };
     },
     advice: () => ask("/advice"),
+    report: (minutes) => ask(`/report?minutes=${minutes}`),
     keys: (team) => ask(team === undefined ? "/keys" : `/keys?team=${encodeURIComponent(team)}`),
     changeKeys: (change) => ask("/keys", change),
     setBackend: (name, action) => ask(`/backends/${encodeURIComponent(name)}`, { action }),

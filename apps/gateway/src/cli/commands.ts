@@ -9,6 +9,7 @@ import { explain } from "./explain.ts";
 import { health } from "./health.ts";
 import { keys } from "./keys.ts";
 import { recipe } from "./recipe.ts";
+import { report } from "./report.ts";
 import { scan } from "./scan.ts";
 import { serve } from "./serve.ts";
 import { status } from "./status.ts";
@@ -27,6 +28,7 @@ export const commands = {
   health,
   usage,
   advise,
+  report,
   backends,
   keys,
   audit,

@@ -83,7 +83,15 @@ describe("with tokens of the admin listener", () => {
   test("no route is left out", async () => {
     const gateway = await start();
     const never = (): never => expect.unreachable();
-    const view = { serving: never, advisor: never, notReady: never, room: never, version: "", local: true };
+    const view = {
+      serving: never,
+      advisor: never,
+      report: never,
+      notReady: never,
+      room: never,
+      version: "",
+      local: true,
+    };
     const throttle = createFailureThrottle({ now: () => 0 });
     const log = createRequestLog({ form: "silent" });
     const { routes } = createAdminApp({ ...view, log, audit: noAudit, stored: undefined, store: undefined, throttle });

@@ -3,6 +3,7 @@ import { errorBody, GatewayError } from "@signalbox/protocol";
 import type { Context } from "hono";
 import type { Advisor } from "../advice/advisor.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
+import type { ReportData } from "../report/report-data.ts";
 import type { Serving } from "../runtime/serving.ts";
 import type { RequestLog } from "../signals/request-log.ts";
 import type { RoomLevels } from "../signals/scrape-gauges.ts";
@@ -18,6 +19,8 @@ export interface AdminView {
   notReady(): string | undefined;
   room(): RoomLevels;
   advisor(): Advisor;
+  /** What is known of the last minutes. */
+  report(minutes: number): ReportData;
   /** How the shared store is; undefined = there is none. */
   readonly store: (() => StoreLevel) | undefined;
   readonly version: string;

@@ -1,6 +1,7 @@
 import { GatewayError } from "@signalbox/protocol";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { MOST_MINUTES } from "../report/minute-counts.ts";
 import { type AdminView, admit, refuse } from "./admin-access.ts";
 import { changeBackend } from "./admin-backends.ts";
 import type { AdminNeed } from "./admin-guard.ts";
@@ -12,8 +13,8 @@ const MAX_CHANGE_BYTES = 4096;
 const reading: AdminNeed = { role: "viewer", kind: "read" };
 
 /**
- * The admin listener's app. `/livez` and `/readyz` are for everyone who reaches it; `/metrics`, `/status` and
- * `/advice` hold no secret, and are guarded where the config has `server.admin_tokens`; what changes something always is (see
+ * The admin listener's app. `/livez` and `/readyz` are for everyone who reaches it; `/metrics`, `/status`, `/advice`
+ * and `/report` hold no secret, and are guarded where the config has `server.admin_tokens`; what changes something always is (see
  * `admitAdmin`).
  */
 export function createAdminApp(view: AdminView): Hono {
@@ -34,6 +35,13 @@ export function createAdminApp(view: AdminView): Hono {
   app.get("/advice", (c) => {
     admit(c, view, reading);
     return c.json(view.advisor().report());
+  });
+  app.get("/report", (c) => {
+    admit(c, view, reading);
+    const { minutes = "60" } = c.req.query();
+    if (/^[1-9]\d{0,3}$/.test(minutes) && Number(minutes) <= MOST_MINUTES) return c.json(view.report(Number(minutes)));
+    const message = `minutes=${minutes.slice(0, 16)}: expected 1 to ${MOST_MINUTES}`;
+    return refuse(new GatewayError("invalid_request", message, { param: "minutes" }));
   });
   const limit = bodyLimit({ maxSize: MAX_CHANGE_BYTES, onError: () => refuse(tooLarge()) });
   app.get("/keys", (c) => answerKeyList(c, view));

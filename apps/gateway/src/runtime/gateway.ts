@@ -6,6 +6,7 @@ import { createAuditLog, noAudit } from "../audit/audit-log.ts";
 import type { Config } from "../config/config.ts";
 import { isLoopback } from "../config/units.ts";
 import { type Listener, listen } from "../http/listener.ts";
+import { Reporter } from "../report/reporter.ts";
 import { createReasoningMemory } from "../request-path/reasoning-memory.ts";
 import { createAdminApp } from "../routes/admin-app.ts";
 import { createPublicApp } from "../routes/public-app.ts";
@@ -104,6 +105,7 @@ export async function startGateway({
   let serving = createServing(config, parts);
   warnOfTexts(config, undefined, log);
   const advisor = new Advisor({ serving: () => serving, admission, now });
+  const reporter = new Reporter({ serving: () => serving, advisor, admission, store: store.level, version });
   let state: "starting" | "ready" | "draining" = "starting";
   const notReady = (): string | undefined => (state === "ready" ? undefined : state);
 
@@ -148,6 +150,7 @@ export async function startGateway({
         waiting: admission.waiting,
       }),
       advisor: () => advisor,
+      report: (minutes) => reporter.report(minutes),
       store: store.level,
     }),
     config.server.admin,
@@ -173,6 +176,7 @@ export async function startGateway({
     clearInterval(sweeping);
     room.lag.stop();
     advisor.stop();
+    reporter.stop();
     reasoning.clear();
     prober.stop();
     await adminListener.close();

@@ -83,7 +83,8 @@ function setGaugesOf(metrics: Metrics, { name: backend, config, state }: Backend
 /** Why a backend cannot be asked at all; it may be asked soon where it is only full or pausing. */
 const away: ReadonlySet<Unfit> = new Set<Unfit>(["draining", "opened_by_hand", "down", "loading", "breaker_open"]);
 
-function upFor({ deployments }: Model, backends: GaugedServing["backends"], now: number): number {
+/** How many backends of a model could be asked now, if they had room. */
+export function upFor({ deployments }: Model, backends: GaugedServing["backends"], now: number): number {
   const up = new Set<string>();
   for (const { backend, model } of deployments) {
     const why = backends.get(backend)?.state.deployment(model).unfit(now);
