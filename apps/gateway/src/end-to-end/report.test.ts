@@ -1,15 +1,14 @@
-import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { report as command } from "../cli/report.ts";
 import type { Report } from "../report/report.ts";
 import { hashKey } from "../teams/keys.ts";
+import { type CommandRun, runCommand } from "./run-command.ts";
 import { startTestGateway, type TestGateway } from "./test-gateway.ts";
 
-const main = fileURLToPath(new URL("../main.ts", import.meta.url));
 const TOKEN = "a-token-for-reading-16";
 
 const policy = (urls: Readonly<Record<"big" | "little", string>>): string => `
@@ -40,18 +39,8 @@ let gateway: TestGateway<"big" | "little">;
 let folder: string;
 const tokens = { input: 0, output: 0 };
 
-/** What the command prints, and what it ends with. */
-function report(...args: string[]): Promise<{ out: string; err: string; code: number }> {
-  const env = { ...process.env, SIGNALBOX_ADMIN_TOKEN: TOKEN };
-  return promisify(execFile)(process.execPath, [main, "report", ...args], { env, cwd: folder }).then(
-    ({ stdout, stderr }) => ({ out: stdout, err: stderr, code: 0 }),
-    ({ stdout, stderr, code }: { stdout: string; stderr: string; code: number }) => ({
-      out: stdout,
-      err: stderr,
-      code,
-    }),
-  );
-}
+const report = (...args: readonly string[]): Promise<CommandRun> =>
+  runCommand(command, "--token-file", path.join(folder, "token"), ...args);
 
 async function chat(model: string, key: string, more: object = {}): Promise<number> {
   const body = { model, messages: [{ role: "user", content: "SECRET-PROMPT" }], max_tokens: 8, ...more };
@@ -68,6 +57,7 @@ async function chat(model: string, key: string, more: object = {}): Promise<numb
 
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), "signalbox-report-"));
+  writeFileSync(path.join(folder, "token"), TOKEN);
   gateway = await startTestGateway({
     engines: { big: { kind: "vllm", models: ["m"], firstTokenMs: 20 }, little: { kind: "vllm", models: ["m"] } },
     yaml: policy,
@@ -159,9 +149,10 @@ test("text fits into 100 columns and has all sections", async () => {
 });
 
 test("HTML is one page that asks for nothing from anywhere, and has no prompt and no key", async () => {
-  const { code } = await report("--admin", gateway.adminUrl, "--format", "html", "--output", "report.html");
+  const file = path.join(folder, "report.html");
+  const { code } = await report("--admin", gateway.adminUrl, "--format", "html", "--output", file);
   expect(code).toBe(0);
-  const page = readFileSync(path.join(folder, "report.html"), "utf8");
+  const page = readFileSync(file, "utf8");
   expect(page).toMatch(/^<!doctype html>/);
   expect(page).not.toMatch(/<script|<link|<img|<iframe|\bsrc=|\bhref=|url\(|@import/i);
   for (const secret of ["SECRET-PROMPT", "key-search", "key-pay", TOKEN, hashKey("key-pay").slice(7)])
@@ -188,5 +179,5 @@ test.each([
 ])("%j is refused with what is wrong", async (args, code, words) => {
   const told = await report(...args);
   expect(told.code).toBe(code);
-  expect(told.err).toContain(words);
+  expect(told.out).toContain(words);
 });
