@@ -42,9 +42,14 @@ async function checkImage(): Promise<readonly Finding[]> {
   const missing = whyNoContainer();
   if (missing !== undefined) return [{ what, ok: undefined, seen: missing }];
   try {
-    const { base, megabytes, ownMegabytes } = await buildImage();
+    const { base, megabytes, ownMegabytes, compiled } = await buildImage();
     const seen = `${megabytes} MB, of which ${ownMegabytes} MB on top of ${base}`;
-    return [{ what, ok: true, seen }, ...(await restrictedRun(runInContainer, requests))];
+    const modules = {
+      what: "modules are in the image as Node compiled them",
+      ok: compiled > 100,
+      seen: String(compiled),
+    };
+    return [{ what, ok: true, seen }, modules, ...(await restrictedRun(runInContainer, requests))];
   } catch (error) {
     return [{ what, ok: undefined, seen: (error as Error).message }];
   }

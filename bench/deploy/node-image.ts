@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 
 const NAME = "localhost/node-stand-in:24";
 /** What the Dockerfile's own commands need. */
-const programs = ["sh", "env", "find", "chmod", "ln", "cat", "mkdir"];
+const programs = ["sh", "env", "find", "chmod", "chown", "ln", "cat", "mkdir"];
 /** Parts of glibc that pnpm wants beside those of Node. */
 const libraries = ["librt.so.1", "libutil.so.1", "libresolv.so.2", "libnss_dns.so.2", "libnss_files.so.2"];
 
