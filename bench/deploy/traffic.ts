@@ -26,8 +26,9 @@ export async function startEngines(): Promise<Engines> {
   ];
   const [a, b, c] = await Promise.all(inputs.map((input) => startSimulator(input)));
   return {
+    // Nothing is refused for want of a core: other programs may take it meanwhile.
     policy: (listen, admin) => `version: 1
-server: { listen: "${listen}", admin: "${admin}", drain_delay: 500ms, drain: 20s }
+server: { listen: "${listen}", admin: "${admin}", drain_delay: 500ms, drain: 20s, shed_lag: 0s }
 backends:
   a: { kind: vllm, url: "${a!.url}" }
   b: { kind: sglang, url: "${b!.url}" }
