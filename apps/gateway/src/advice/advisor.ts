@@ -23,6 +23,8 @@ export class Advisor {
   readonly #serving: () => Serving;
   readonly #recorder: LoadRecorder;
   #timer: NodeJS.Timeout | undefined;
+  #levels: readonly Level[] = [];
+  #levelsKey = "";
 
   constructor(load: GatewayLoad) {
     this.#serving = load.serving;
@@ -52,22 +54,41 @@ export class Advisor {
   setGauges(metrics: Pick<Metrics, "gauge" | "reset">): void {
     metrics.reset("signalbox_advised_backends");
     metrics.reset("signalbox_model_load_ratio");
-    const { advice, history } = this.report();
-    const groups = groupsOf(history);
-    for (const [at, { models, wanted, up, loading }] of advice.entries()) {
-      const backends = wanted ?? up + loading.length;
-      const ratio = ownRatio(groups[at]!, history);
-      for (const model of models) {
-        // With nothing known and nothing up, any number would be made up.
-        if (backends > 0) metrics.gauge("signalbox_advised_backends", { model }).value = backends;
-        metrics.gauge("signalbox_model_load_ratio", { model }).value = ratio;
-      }
+    for (const { model, backends, ratio } of this.#levelsNow()) {
+      // With nothing known and nothing up, any number would be made up.
+      if (backends > 0) metrics.gauge("signalbox_advised_backends", { model }).value = backends;
+      metrics.gauge("signalbox_model_load_ratio", { model }).value = ratio;
     }
+  }
+
+  /** Reckoned anew when a slice has ended or a backend has come or gone: scrapes are more frequent. */
+  #levelsNow(): readonly Level[] {
+    const { history } = this;
+    const { hash } = this.#serving().config;
+    const key = `${hash} ${history.now} ${history.backends.map(({ presence }) => presence)}`;
+    if (key !== this.#levelsKey) this.#levels = levelsOf(history);
+    this.#levelsKey = key;
+    return this.#levels;
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
+}
+
+interface Level {
+  readonly model: string;
+  readonly backends: number;
+  readonly ratio: number;
+}
+
+function levelsOf(history: LoadHistory): Level[] {
+  const advice = adviseOn(history);
+  return groupsOf(history).flatMap((group, at) => {
+    const { wanted, up, loading } = advice[at]!;
+    const ratio = ownRatio(group, history);
+    return group.models.map(({ name }) => ({ model: name, backends: wanted ?? up + loading.length, ratio }));
+  });
 }
 
 /** What this gateway alone has there, as a share of the slots that are up, or of all where none is. */

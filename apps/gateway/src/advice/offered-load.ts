@@ -3,6 +3,7 @@ import {
   type BackendSlice,
   type LoadHistory,
   type ModelHistory,
+  type ModelSlice,
   WINDOW_SLICES,
 } from "./load-history.ts";
 import { strayOf } from "./sizing.ts";
@@ -11,6 +12,8 @@ import { strayOf } from "./sizing.ts";
 export interface ModelGroup {
   readonly models: readonly ModelHistory[];
   readonly backends: readonly BackendHistory[];
+  /** All of them together, by slice. */
+  readonly timeline: ReadonlyMap<number, GroupSlice>;
 }
 
 /** What one window says of a group. Counts and rates are of the whole group. */
@@ -54,7 +57,8 @@ export function groupsOf({ models, backends }: LoadHistory): ModelGroup[] {
   const groups = Map.groupBy(models, ({ on }) => on.join("\u0000"));
   return [...groups.values()].map((same) => {
     const on = new Set(same[0]!.on);
-    return { models: same, backends: backends.filter(({ name }) => on.has(name)) };
+    const own = backends.filter(({ name }) => on.has(name));
+    return { models: same, backends: own, timeline: timelineOf(same, own) };
   });
 }
 
@@ -72,7 +76,7 @@ export function offeredLoad(
 ): OfferedLoad {
   const from = end - length;
   const seconds = sliceMs / 1000;
-  const slices = Array.from({ length }, (_, at) => sliceOf(group, from + at));
+  const slices = Array.from({ length }, (_, at) => group.timeline.get(from + at) ?? NOTHING);
   const sum = (pick: (slice: GroupSlice) => number): number => slices.reduce((all, slice) => all + pick(slice), 0);
   const mean = (pick: (slice: GroupSlice) => number): number => sum(pick) / length;
 
@@ -81,7 +85,7 @@ export function offeredLoad(
   const others = surplus > Math.max(OTHERS_LEAST, OTHERS_SHARE * inFlight) ? surplus : 0;
   const attempts = sum((slice) => slice.attempts);
   const serviceSeconds = attempts === 0 ? undefined : (sum((slice) => slice.ownWork) * seconds) / attempts;
-  const before = sliceOf(group, from - 1);
+  const before = group.timeline.get(from - 1) ?? NOTHING;
   const owns = slices.map((slice, at) => {
     const grown = slice.waits - (slices[at - 1] ?? (before.isKnown ? before : slice)).waits;
     const kept = (serviceSeconds ?? 0) * ((slice.turnedAway + grown) / seconds);
@@ -144,12 +148,20 @@ interface GroupSlice {
   readonly limited: number;
 }
 
-function sliceOf({ models, backends }: ModelGroup, slice: number): GroupSlice {
-  const ofBackends = backends.flatMap(({ slots, slices }) => {
-    const found = slices.find((one) => one.slice === slice);
-    return found === undefined ? [] : [{ ...found, work: workOf(found, slots) }];
-  });
-  const ofModels = models.flatMap(({ slices }) => slices.find((one) => one.slice === slice) ?? []);
+function timelineOf(models: readonly ModelHistory[], backends: readonly BackendHistory[]): Map<number, GroupSlice> {
+  const worked = backends.flatMap(({ slots, slices }) => slices.map((one) => ({ ...one, work: workOf(one, slots) })));
+  const ofBackends = Map.groupBy(worked, ({ slice }) => slice);
+  const ofModels = Map.groupBy(
+    models.flatMap(({ slices }) => slices),
+    ({ slice }) => slice,
+  );
+  const all = new Set([...ofBackends.keys(), ...ofModels.keys()]);
+  return new Map([...all].map((slice) => [slice, together(ofBackends.get(slice) ?? [], ofModels.get(slice) ?? [])]));
+}
+
+type WorkedSlice = BackendSlice & { readonly work: number };
+
+function together(ofBackends: readonly WorkedSlice[], ofModels: readonly ModelSlice[]): GroupSlice {
   const told = ofBackends.filter(({ running }) => running !== null);
   const total = <T>(rows: readonly T[], pick: (row: T) => number): number =>
     rows.reduce((all, row) => all + pick(row), 0);
@@ -188,3 +200,6 @@ function percentile95(values: readonly number[]): number {
   const low = Math.floor(rank);
   return sorted[low]! + (sorted[Math.min(low + 1, sorted.length - 1)]! - sorted[low]!) * (rank - low);
 }
+
+/** A slice in which nobody looked. */
+const NOTHING = together([], []);
