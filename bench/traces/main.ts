@@ -22,7 +22,6 @@ interface Check {
 
 /** Asks a gateway whose large model is broken, and gives back the spans that the collector wrote. */
 async function play(collector: Collector, large: Simulator, small: Simulator): Promise<readonly OtlpSpan[]> {
-  large.fault({ kind: "status", status: 500 });
   const gateway = await startGatewayProcess({
     config: {
       server: { traces: { endpoint: collector.url, attributes: { "deployment.environment.name": "example" } } },
@@ -36,25 +35,33 @@ async function play(collector: Collector, large: Simulator, small: Simulator): P
     },
   });
   try {
-    const content = `Prove that there are infinitely many primes and derive a bound. ${canary}`;
-    const response = await fetch(`${gateway.url}/v1/chat/completions`, {
-      method: "POST",
-      headers: { "content-type": "application/json", traceparent: `00-${traceId}-${parentId}-01` },
-      body: JSON.stringify({
-        model: "auto",
-        stream: true,
-        stream_options: { include_usage: true },
-        max_tokens: 32,
-        temperature: 0.2,
-        messages: [{ role: "user", content }],
-      }),
-    });
-    if (response.status !== 200) throw new Error(`the request was answered with ${response.status}`);
-    await response.text();
+    // What a process does for the first time takes longer.
+    for (let i = 0; i < 10; i++) await ask(gateway.url, `00-${"1".repeat(32)}-${parentId}-00`);
+    large.fault({ kind: "status", status: 500 });
+    await ask(gateway.url, `00-${traceId}-${parentId}-01`);
     return await collector.trace(traceId, 4);
   } finally {
     await gateway.close();
   }
+}
+
+/** @throws Error unless the answer came whole. */
+async function ask(url: string, traceparent: string): Promise<void> {
+  const content = `Prove that there are infinitely many primes and derive a bound. ${canary}`;
+  const response = await fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", traceparent },
+    body: JSON.stringify({
+      model: "auto",
+      stream: true,
+      stream_options: { include_usage: true },
+      max_tokens: 32,
+      temperature: 0.2,
+      messages: [{ role: "user", content }],
+    }),
+  });
+  if (response.status !== 200) throw new Error(`the request was answered with ${response.status}`);
+  await response.text();
 }
 
 function checksOf(spans: readonly OtlpSpan[], small: Simulator): Check[] {
