@@ -1,10 +1,12 @@
 import { defineConfig } from "vitest/config";
+import { SlowFirstSequencer } from "./scripts/slow-first-sequencer.ts";
 
 const faults = "bench/faults/faults.test.ts";
 
 export default defineConfig({
   test: {
     reporters: ["default", "./scripts/closing-line-reporter.ts"],
+    sequence: { sequencer: SlowFirstSequencer },
     projects: [
       {
         test: {

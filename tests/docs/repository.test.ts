@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { slowFirst } from "../../scripts/slow-first-sequencer.ts";
 import { filesUnder, root } from "./repository.ts";
 
 const files = filesUnder(".");
@@ -18,4 +19,8 @@ test("the lockfile names no host that packages come from: whoever installs says 
   const lockfile = readFileSync(join(root, "pnpm-lock.yaml"), "utf8");
   expect(lockfile).toContain("integrity: sha512-");
   expect(lockfile.match(/\bhttps?:\/\/\S+/g) ?? []).toEqual([]);
+});
+
+test("every test file that is begun ahead of the others is there", () => {
+  expect(slowFirst.filter((path) => !files.includes(path))).toEqual([]);
 });
