@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
-import type { FileTexts } from "./compile.ts";
 import type { AdminToken, TeamKey } from "./config.ts";
+import type { FileTexts } from "./file-texts.ts";
 import { keyDigits } from "./key-id.ts";
 import type { TeamKeyEntry } from "./key-schema.ts";
 import type { ConfigFile } from "./schema.ts";

@@ -1,6 +1,6 @@
-import type { FileTexts } from "./compile.ts";
 import { compileTls } from "./compile-tls.ts";
 import type { RedisConfig } from "./config.ts";
+import type { FileTexts } from "./file-texts.ts";
 import { parseRedisUrl } from "./redis-url.ts";
 import type { ConfigFile } from "./schema.ts";
 

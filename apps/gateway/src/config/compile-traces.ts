@@ -1,6 +1,6 @@
-import type { FileTexts } from "./compile.ts";
 import { compileTls } from "./compile-tls.ts";
 import type { TracesConfig } from "./config.ts";
+import type { FileTexts } from "./file-texts.ts";
 import type { ConfigFile } from "./schema.ts";
 
 /** Where the traces of a file that was found right go; undefined = nowhere. */

@@ -10,18 +10,9 @@ import { compileTls } from "./compile-tls.ts";
 import { compileTraces } from "./compile-traces.ts";
 import { compileBaseline, compileBudgets, compilePrices, compileUsage } from "./compile-usage.ts";
 import type { BackendConfig, Config, Limits, PolicyTest, Team } from "./config.ts";
+import type { FileTexts } from "./file-texts.ts";
 import type { LimitsEntry } from "./limit-schema.ts";
 import type { ConfigFile } from "./schema.ts";
-
-/** The files that a config names. */
-export interface FileTexts {
-  /** Texts by the path as written. */
-  readonly files: ReadonlyMap<string, string>;
-  /** Absolute paths. */
-  readonly paths: readonly string[];
-  /** Where relative paths start from. */
-  readonly folder: string;
-}
 
 /** Turns a file that was found right into what the gateway runs by. */
 export function compileConfig(
