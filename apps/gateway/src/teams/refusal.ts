@@ -1,5 +1,6 @@
 import { UNTIL_SOMETHING_ENDS } from "./counters.ts";
 import type { Refusal } from "./limits.ts";
+import { periodAt } from "./period.ts";
 import type { Meter, Quota } from "./quota.ts";
 
 /** Why a quota has no room, as a store found it. */
@@ -39,7 +40,8 @@ function overBudget({ quota, limit, waitMs, time }: Shortage, every: keyof typeo
     const message = `${quota.scope}: the rest of the ${budget} is kept for requests under way; ${again(1000)}`;
     return { code, message, retryAfterMs: 1000, spent: undefined };
   }
-  const resets = new Date(Math.round(time + waitMs)).toISOString().replace(".000Z", "Z");
+  // The wait is in whole milliseconds, and may reach into the next period by a part of one.
+  const resets = new Date(periodAt(Math.round(time + waitMs), every).start).toISOString().replace(".000Z", "Z");
   const message = `${quota.scope}: ${budget} is spent; it begins anew at ${resets}`;
   return { code, message, retryAfterMs: waitMs, spent: quota };
 }
