@@ -23,6 +23,10 @@ const probes: Readonly<Record<string, string>> = {
   "GET /v1/models": '{"object":"list","data":[{"id":"lab","object":"model","owned_by":"vllm"}]}',
 };
 
+const MOST_TRIES = 20;
+/** A port that the system gives to nobody who asks for any, so that it is still there after an outage. */
+const lastingPort = (): number => 20_000 + Math.floor(Math.random() * 10_000);
+
 /** A model server of kind `vllm` on a raw socket that does with each attempt what its plan says. */
 export class Engine {
   readonly name: string;
@@ -60,11 +64,19 @@ export class Engine {
 
   /** Listens, on the port that it had before if there was one. */
   async open(): Promise<this> {
-    this.#server = createServer({ noDelay: true }, (socket) => this.#serve(socket));
-    this.#server.listen(this.#port, "127.0.0.1", 4096);
-    await once(this.#server, "listening");
-    this.#port = (this.#server.address() as { port: number }).port;
-    return this;
+    for (let tries = 1; ; tries++) {
+      const server = createServer({ noDelay: true }, (socket) => this.#serve(socket));
+      const port = this.#port || lastingPort();
+      try {
+        server.listen(port, "127.0.0.1", 4096);
+        await once(server, "listening");
+        this.#server = server;
+        this.#port = port;
+        return this;
+      } catch (error) {
+        if (this.#port !== 0 || tries === MOST_TRIES) throw error;
+      }
+    }
   }
 
   /** Refuses connections and resets those that there are. */
