@@ -6,8 +6,8 @@ import { readSeeds } from "./seeds.ts";
 
 const seeds = readSeeds();
 
-test("spoilt and invented replies keep the laws, for twenty seconds", { timeout: 120_000 }, () => {
-  const { findings } = fuzz({ seed: 20, seeds, inputs: Number.POSITIVE_INFINITY, seconds: 20, keep: 3 });
+test("spoilt and invented replies keep the laws, for ten seconds", { timeout: 120_000 }, () => {
+  const { findings } = fuzz({ seed: 20, seeds, inputs: Number.POSITIVE_INFINITY, seconds: 10, keep: 3 });
   // What an input costs in time, a machine with other work cannot tell: `pnpm fuzz:adapter` does.
   expect(findings.filter(({ law }) => law !== "time")).toEqual([]);
 });
