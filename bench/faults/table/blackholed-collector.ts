@@ -35,8 +35,9 @@ export async function blackholedCollector({ start, checks, note }: Scene): Promi
     const grown = (gateway.rss() - rss) / MiB;
     note("mib_grown_traced", grown);
     checks.within("metrics", "MiB of memory grown", grown, -1000, 96);
-    const told = gateway.lines.filter(({ event }) => String(event).includes("collector"));
-    checks.is("log", "lines about the collector", told.length, 1);
+    const told = () => gateway.lines.filter(({ event }) => String(event).includes("collector")).length;
+    await comesTrue(async () => told() > 0, 20 * TIMEOUT_MS);
+    checks.is("log", "lines about the collector", told(), 1);
     checks.is("engines", "requests", pool.posts("primary"), REQUESTS);
     const stopped = performance.now();
     gateway.child.kill("SIGTERM");
