@@ -111,11 +111,11 @@ function looked(what: string, look: () => string): Finding {
   try {
     return { what, ok: true, seen: look() };
   } catch (error) {
-    return { what, ok: false, seen: wordsOf(error) };
+    return { what, ok: false, seen: saidBy(error) };
   }
 }
 
-function wordsOf(error: unknown): string {
+function saidBy(error: unknown): string {
   const { stdout = "", stderr = "", message } = error as Error & { stdout?: Buffer | string; stderr?: Buffer | string };
   return (`${stdout}${stderr}`.trim() || message).split("\n").slice(-3).join(" | ");
 }
@@ -125,7 +125,7 @@ function run(program: string, args: readonly string[], forgiven?: RegExp): strin
   try {
     return execFileSync(program, args, { stdio: "pipe", maxBuffer: 1 << 26 }).toString();
   } catch (error) {
-    if (forgiven?.test(wordsOf(error))) return wordsOf(error);
+    if (forgiven?.test(saidBy(error))) return saidBy(error);
     throw error;
   }
 }

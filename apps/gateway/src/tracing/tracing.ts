@@ -29,7 +29,7 @@ export class Tracing {
 
   /** Traces by this config from the next request on; what was still to be sent goes where it was to go. */
   async follow(config: TracesConfig | undefined): Promise<void> {
-    if (wordsOf(config) === wordsOf(this.#config)) return;
+    if (textOf(config) === textOf(this.#config)) return;
     const before = this.#export;
     this.#export = config && (await import("./span-export.ts")).openSpanExport(config, this.#options);
     this.#config = config;
@@ -73,6 +73,6 @@ export class Tracing {
 }
 
 /** A config with its secrets, for comparing. */
-function wordsOf(config: TracesConfig | undefined): string {
+function textOf(config: TracesConfig | undefined): string {
   return JSON.stringify(config && [config, config.headers(), config.tls()]) ?? "";
 }
